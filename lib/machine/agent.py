@@ -1,0 +1,217 @@
+"""The agent: one process that owns the store, runs the hooks and serves the API.
+
+The API is a UNIX socket for root alone: one JSON object in a line asks
+(`{"method": ..., "params": {...}}`), and lines answer: any number of `{"item": ...}`, then
+`{"result": ...}` or `{"error": ...}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import stat
+import sys
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from machine import hook_tool
+from machine.api import Api, RequestError
+from machine.environment import Surroundings
+from machine.hook_tools import TOOLS
+from machine.hooks import Folders, Hooks
+from machine.model import Model
+from machine.runner import Runner
+from machine.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+_HOOKS_DIE = 30.0
+"""Seconds within which the hooks of an agent that was killed are dead."""
+
+
+class AgentError(Exception):
+    """The agent cannot start; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the agent was started.
+
+    Attributes:
+        state: folder of the store and the units' folders.
+        socket: where the API is served.
+        address: the host's address that charms are told.
+        hook_env: added to every hook's environment.
+        hook_path: folders added to hooks' PATH.
+        python_path: where charms from folders import libraries from.
+        preload: modules that the fork server imports once for all charms.
+        fork: run charms from folders in forks; else everything as programs.
+        model: name of the model, when it is made.
+    """
+
+    state: Path
+    socket: Path
+    address: str = "127.0.0.1"
+    hook_env: tuple[tuple[str, str], ...] = ()
+    hook_path: tuple[str, ...] = ()
+    python_path: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
+    fork: bool = True
+    model: str = "microstack"
+
+
+def run(options: Options) -> None:
+    """Be the agent until SIGTERM or SIGINT.
+
+    Raises:
+        AgentError: another agent owns the state folder.
+        StoreError: the store cannot be read.
+    """
+    options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (
+        _locked(options.state / "agent.lock", 0.0),
+        _locked(options.state / "hooks.lock", _HOOKS_DIE) as hooks,
+    ):
+        asyncio.run(_Agent(options, hooks).run())
+
+
+@contextlib.contextmanager
+def _locked(path: Path, timeout: float) -> Generator[int, None, None]:
+    """Hold the lock of an agent, or that of its hooks, which they hold until they are dead."""
+    with path.open("w") as lock:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise AgentError(f"another agent holds {path}: stop it first") from None
+                time.sleep(0.02)
+        yield lock.fileno()
+
+
+class _Agent:
+    def __init__(self, options: Options, lock: int) -> None:
+        self._options = options
+        state = options.state
+        around = Surroundings(
+            tools=state / "tools",
+            socket=state / "tools.socket",
+            address=options.address,
+            extra=dict(options.hook_env),
+            path=options.hook_path,
+        )
+        self._around = around
+        self._store = Store(state / "store.db", self._new_model)
+        self._runner = Runner(
+            options.preload, options.python_path, state / "fork-server.log", lock
+        )
+        self._hooks = Hooks(
+            self._store,
+            self._runner,
+            around,
+            Folders(state),
+            options.python_path,
+            fork=options.fork,
+        )
+        self._stop = asyncio.Event()
+        self._api = Api(self._store, self._hooks, options.address, self._stop.set)
+
+    def _new_model(self) -> Model:
+        return Model(self._options.model, str(uuid.uuid4()), created=time.time())
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        _write_tools(self._around.tools)
+        self._runner.start()
+        self._hooks.recover()
+        servers = [
+            await _listen(self._around.socket, self._serve_tools),
+            await _listen(self._options.socket, self._serve_api),
+        ]
+        hooks = asyncio.create_task(self._hooks.run())
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([hooks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for server in servers:
+                server.close()
+            for task in (hooks, stopped):
+                task.cancel()
+            (ended,) = await asyncio.gather(hooks, return_exceptions=True)
+            self._runner.close()
+            self._store.close()
+        if isinstance(ended, Exception):
+            raise ended
+
+    # ---- hook tools
+
+    async def _serve_tools(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                length = await reader.readuntil(b":")
+                body = await reader.readexactly(int(length[:-1]) + 1)
+                token, stdin, *argv = (f.decode() for f in hook_tool.unpack(body[:-1]))
+                reply = self._hooks.tool(token, argv, stdin)
+                fields = (str(reply.code), reply.stdout, reply.stderr)
+                writer.write(hook_tool.pack(*(f.encode() for f in fields)))
+                await writer.drain()
+        writer.close()
+
+    # ---- the API
+
+    async def _serve_api(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            async for line in reader:
+                async with contextlib.aclosing(self._answers(line)) as answers:
+                    async for answer in answers:
+                        writer.write(json.dumps(answer).encode() + b"\n")
+                        await writer.drain()
+        writer.close()
+
+    async def _answers(self, line: bytes) -> AsyncGenerator[dict[str, object], None]:
+        try:
+            request = json.loads(line)
+            async for answer in self._api.answer(request["method"], request.get("params", {})):
+                yield answer
+        except RequestError as e:
+            yield {"error": {"kind": e.kind, "message": str(e)}}
+        except Exception as e:
+            logger.exception("request failed")
+            yield {"error": {"kind": "internal", "message": f"{type(e).__name__}: {e}"}}
+
+
+async def _listen(path: Path, serve: Callable[..., object]) -> asyncio.Server:
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(serve, path, limit=1 << 24)  # pyright: ignore
+    finally:
+        os.umask(before)
+
+
+def _write_tools(folder: Path) -> None:
+    """One program for all hook tools, linked under the name of each."""
+    folder.mkdir(exist_ok=True)
+    program = folder / "hook-tool"
+    source = Path(hook_tool.__file__).read_text()
+    program.write_text(f"#!{sys.executable} -IS\n{source}")
+    program.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+    for name in TOOLS:
+        link = folder / name
+        if not link.is_symlink():
+            link.symlink_to(program.name)

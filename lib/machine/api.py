@@ -1,0 +1,244 @@
+"""What the agent answers to its clients, by method; `client` has the same methods, typed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from machine import bundle, changes, juju_api, progress
+from machine.bundle import BundleError
+from machine.changes import ChangeError
+from machine.hooks import Hooks
+from machine.model import Model, Pending, Relation
+from machine.status import status, this_host
+from machine.store import Store
+
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+Params = Mapping[str, Any]
+Answers = AsyncIterator[dict[str, object]]
+
+
+class RequestError(Exception):
+    """A request that cannot be answered; `kind` becomes the client's class of error."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Api:
+    """The methods of the agent."""
+
+    def __init__(self, store: Store, hooks: Hooks, address: str, stop: Callable[[], None]) -> None:
+        self._store = store
+        self._hooks = hooks
+        self._host = this_host(address)
+        self._stop = stop
+        self._juju = juju_api.methods(store, address)
+
+    async def answer(self, method: str, params: Params) -> Answers:
+        """Answer one request.
+
+        Raises:
+            RequestError: it cannot be done.
+        """
+        plain: Mapping[str, Callable[..., object]] = {
+            "add_unit": self._add_unit,
+            "config": self._config,
+            "hooks": self._hook_records,
+            "relations": self._relations,
+            "remove_application": self._remove_application,
+            "remove_relation": self._remove_relation,
+            "remove_unit": self._remove_unit,
+            "resolved": self._resolved,
+            "set_config": self._set_config,
+            "shutdown": self._stop,
+            "status": self._status,
+            **self._juju,
+        }
+        slow: Mapping[str, Callable[..., Answers]] = {
+            "debug_log": self._debug_log,
+            "deploy": self._deploy,
+            "run": self._run_action,
+            "wait_idle": self._wait_idle,
+            "watch": self._watch,
+        }
+        try:
+            if method in plain:
+                yield {"result": plain[method](**params)}
+            elif method in slow:
+                async for item in slow[method](**params):
+                    yield item
+            else:
+                raise RequestError("request", f"the agent has no method {method!r}")
+        except ChangeError as e:
+            raise RequestError("change", str(e)) from None
+        except BundleError as e:
+            raise RequestError("bundle", str(e)) from None
+
+    # ---- reading
+
+    def _status(self) -> dict[str, Any]:
+        return status(self._store.model, self._host, time.time())
+
+    def _config(self, application: str) -> dict[str, Any]:
+        known = self._store.model.applications.get(application)
+        if known is None:
+            raise RequestError("change", f'application "{application}" not found')
+        return {**known.charm.defaults, **known.options}
+
+    def _hook_records(self) -> list[dict[str, Any]]:
+        return [asdict(record) for record in self._store.hooks()]
+
+    def _relations(self) -> list[dict[str, Any]]:
+        return [_relation(r) for _, r in sorted(self._store.model.relations.items())]
+
+    async def _watch(self) -> Answers:
+        async for _ in self._changes():
+            yield {"item": self._status()}
+
+    async def _changes(self, *, of_log: bool = False) -> AsyncGenerator[None, None]:
+        """Now, and after each change of the model or the log; those that come together are one."""
+        changed = asyncio.Event()
+        forget = self._store.watch(changed.set, of_log=of_log)
+        try:
+            while True:
+                yield
+                await changed.wait()
+                changed.clear()
+        finally:
+            forget()
+
+    async def _debug_log(
+        self, follow: bool, include: list[str], level: str, limit: int | None
+    ) -> Answers:
+        wanted = _LEVELS[_LEVELS.index(level) :] if level in _LEVELS else _LEVELS
+        seen = 0
+        async for _ in self._changes(of_log=True):
+            for number, line in self._store.lines(after=seen, last=limit):
+                seen = number
+                if line.level in wanted and _included(line.entity, include):
+                    yield {"item": asdict(line)}
+            limit = None
+            if not follow:
+                break
+        yield {"result": None}
+
+    async def _wait_idle(self, timeout: float) -> Answers:
+        deadline = time.monotonic() + timeout
+        changes = self._changes()
+        try:
+            while busy := self._hooks.busy():
+                left = deadline - time.monotonic()
+                try:
+                    await asyncio.wait_for(anext(changes), max(left, 0.0))
+                except TimeoutError:
+                    raise RequestError("timeout", _awaited(self._store.model, busy)) from None
+        finally:
+            await changes.aclose()
+        yield {"result": None}
+
+    # ---- changing
+
+    async def _deploy(self, bundle_file: str, overlays: list[str]) -> Answers:
+        """Plan outside the event loop; apply in one transaction, on the model planned for."""
+        files = Path(bundle_file), [Path(o) for o in overlays]
+        while True:
+            before = self._store.model
+            plan = await asyncio.to_thread(bundle.plan, *files, before)
+            now = self._store.model
+            if _shape(now) == _shape(before):
+                break
+        if plan.changes:
+            self._store.commit(changes.applied(now, plan.changes, time.time()))
+        lines = [str(change) for change in plan.changes]
+        yield {"result": [*lines, *(f"warning: {w}" for w in plan.warnings if lines)]}
+
+    def _set_config(self, application: str, values: dict[str, Any], reset: list[str]) -> None:
+        model = self._store.model
+        self._store.commit(changes.set_options(model, application, values, reset, time.time()))
+
+    def _remove_application(self, application: str) -> None:
+        model = self._store.model
+        self._store.commit(changes.remove_application(model, application, time.time()))
+
+    def _add_unit(self, application: str, count: int) -> None:
+        model = self._store.model
+        self._store.commit(changes.add_units(model, application, count, time.time()))
+
+    def _remove_unit(self, unit: str) -> None:
+        self._store.commit(changes.remove_unit(self._store.model, unit, time.time()))
+
+    def _remove_relation(self, first: str, second: str) -> None:
+        model = self._store.model
+        self._store.commit(changes.remove_relation(model, (first, second), time.time()))
+
+    def _resolved(self, unit: str, retry: bool) -> None:
+        model = self._store.model
+        known = model.units.get(unit)
+        if known is None:
+            raise RequestError("change", f'unit "{unit}" not found')
+        if known.pending is None or not known.pending.failures:
+            raise RequestError("change", f'unit "{unit}" is not in an error state')
+        if retry:
+            pending = Pending(known.pending.hook, known.pending.failures)
+            self._store.commit(model.with_unit(replace(known, pending=pending)))
+        else:
+            self._store.commit(progress.skipped(model, unit, time.time()))
+
+    async def _run_action(
+        self, unit: str, action: str, params: dict[str, Any], timeout: float | None
+    ) -> Answers:
+        model, number = changes.enqueue_action(
+            self._store.model, unit, action, params, time.time()
+        )
+        self._store.commit(model)
+        deadline = timeout and time.monotonic() + timeout
+        changed = self._changes()
+        try:
+            while (known := self._store.model.actions[number]).completed is None:
+                left = deadline and max(deadline - time.monotonic(), 0.0)
+                try:
+                    await asyncio.wait_for(anext(changed), left)
+                except TimeoutError:
+                    raise RequestError(
+                        "timeout", f"action {action} of {unit} has not ended in {timeout:.0f} s"
+                    ) from None
+        finally:
+            await changed.aclose()
+        yield {"result": asdict(known)}
+
+
+def _relation(relation: Relation) -> dict[str, Any]:
+    return {
+        "id": relation.id,
+        "interface": relation.endpoints[0].interface,
+        "endpoints": [str(e) for e in relation.endpoints],
+        "scope": relation.scope,
+        "databags": {owner: dict(b.values) for owner, b in relation.databags.items()},
+    }
+
+
+def _included(entity: str, include: list[str]) -> bool:
+    """Whether an entity is one of those named, as `unit-mysql-0`, `mysql/0` or `mysql`."""
+    names = {entity, entity.removeprefix("unit-").rpartition("-")[0]}
+    return not include or any(
+        i in names or f"unit-{i.replace('/', '-')}" == entity for i in include
+    )
+
+
+def _awaited(model: Model, busy: list[str]) -> str:
+    units = (model.units[name] for name in busy if name in model.units)
+    what = (f"{u.name} ({u.agent.message or u.workload.message or 'hooks due'})" for u in units)
+    return f"still busy: {', '.join(what)}"
+
+
+def _shape(model: Model) -> object:
+    """What a plan depends on."""
+    applications = [(a.name, a.charm_path, a.options) for a in model.applications.values()]
+    return applications, model.relations.keys(), model.units.keys()

@@ -1,0 +1,97 @@
+"""From a bundle to the changes that a model needs, verified whole before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from machine.bundlefile import BundleError, read_bundle
+from machine.model import Application, Life, Model
+from machine.plan import (
+    AddApplication,
+    AddRelation,
+    AddUnit,
+    Change,
+    Plan,
+    RefreshCharm,
+    SetExposed,
+    SetOptions,
+    SetResources,
+    SetTrust,
+)
+from machine.verify import Verification, storage_count
+
+__all__ = ["BundleError", "plan"]
+
+
+def plan(bundle: Path, overlays: Sequence[Path] = (), existing: Model | None = None) -> Plan:
+    """Work out what brings the model to what the bundle says; no changes where it is there.
+
+    Nothing is ever removed: as in Juju, a bundle adds and alters.
+
+    Args:
+        bundle: the bundle's file; charms in it are relative to it.
+        overlays: files merged over it, in order.
+        existing: the model as it is; None is an empty one.
+
+    Raises:
+        BundleError: with everything that is wrong, each problem with its file and line.
+    """
+    verified = Verification(read_bundle(bundle, overlays), existing or Model("", ""))
+    verified.run()
+    if verified.problems:
+        raise BundleError(verified.problems)
+    changes = [*_applications(verified), *_units(verified), *_relations(verified)]
+    return Plan(tuple(changes), (*verified.bundle.warnings, *verified.warnings))
+
+
+def _applications(verified: Verification) -> Iterator[Change]:
+    for name, spec in sorted(verified.specs.items()):
+        before = verified.existing.applications.get(name)
+        resources = {
+            key: (verified.bundle.source.folder("applications", name, "resources", key) / path)
+            for key, path in spec.resources.items()
+            if isinstance(path, str)
+        }
+        new = AddApplication(
+            name,
+            verified.charms[name],
+            verified.paths[name],
+            options=verified.options[name],
+            resources={key: path.resolve() for key, path in resources.items()},
+            storage={key: storage_count(text) or 1 for key, text in spec.storage.items()},
+            trust=spec.trust,
+            exposed=spec.expose or bool(spec.exposed_endpoints),
+        )
+        yield from _difference(before, new) if before else [new]
+
+
+def _difference(before: Application, wanted: AddApplication) -> Iterator[Change]:
+    """What brings an existing application to what is wanted."""
+    name = wanted.name
+    if before.charm.digest != wanted.charm.digest or before.charm_path != str(wanted.charm_path):
+        yield RefreshCharm(name, wanted.charm, wanted.charm_path)
+    now = {**wanted.charm.defaults, **before.options}
+    if changed := {k: v for k, v in wanted.options.items() if k not in now or now[k] != v}:
+        yield SetOptions(name, changed)
+    resources = {k: p for k, p in wanted.resources.items() if before.resources.get(k) != str(p)}
+    if resources:
+        yield SetResources(name, resources)
+    if wanted.trust and not before.trust:
+        yield SetTrust(name, True)
+    if wanted.exposed and not before.exposed:
+        yield SetExposed(name, True)
+
+
+def _units(verified: Verification) -> Iterator[AddUnit]:
+    for name, spec in sorted(verified.specs.items()):
+        alive = [u for u in verified.existing.units_of(name) if u.life is Life.ALIVE]
+        wanted = 0 if verified.charms[name].subordinate else spec.units
+        yield from [AddUnit(name)] * (wanted - len(alive))
+
+
+def _relations(verified: Verification) -> Iterator[AddRelation]:
+    present = {relation.endpoints for relation in verified.existing.relations.values()}
+    for relation in verified.relations:
+        if (relation.provider, relation.requirer) not in present:
+            yield relation

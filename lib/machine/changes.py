@@ -1,0 +1,260 @@
+"""What an operator may do to the model: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from machine.charm import CharmMetadata, OptionError, Value, parse_option
+from machine.model import Action, Application, Endpoint, Life, Model, Relation, Role, Scope
+from machine.plan import (
+    AddApplication,
+    AddRelation,
+    AddUnit,
+    Change,
+    RefreshCharm,
+    SetExposed,
+    SetOptions,
+    SetResources,
+    SetTrust,
+)
+from machine.settle import new_unit, settle
+
+_ACTIONS_KEPT = 200
+"""Actions that are remembered; the oldest are forgotten."""
+
+
+class ChangeError(Exception):
+    """What was asked cannot be done; the message is one line."""
+
+
+def applied(model: Model, changes: Iterable[Change], now: float) -> Model:
+    """The model with a plan's changes, in their order."""
+    for change in changes:
+        model = settle(_applied(model, change, now), now)
+    return model
+
+
+def _applied(model: Model, change: Change, now: float) -> Model:
+    match change:
+        case AddApplication():
+            return _with_peers(model.with_application(_new(change, now)), change.name, now)
+        case AddUnit():
+            return new_unit(model, change.application, now)
+        case AddRelation():
+            return _related(model, (change.provider, change.requirer), change.scope, now)
+        case SetOptions():
+            options = {**_application(model, change.application).options, **change.values}
+            kept = {k: v for k, v in options.items() if k not in change.reset}
+            return _with(model, change.application, options=kept)
+        case SetResources():
+            paths = {k: str(p) for k, p in change.resources.items()}
+            resources = {**_application(model, change.application).resources, **paths}
+            return _with(model, change.application, resources=resources)
+        case SetTrust():
+            return _with(model, change.application, trust=change.trust)
+        case SetExposed():
+            return _with(model, change.application, exposed=change.exposed)
+        case RefreshCharm():
+            return _refreshed(model, change, now)
+
+
+def _new(change: AddApplication, now: float) -> Application:
+    return Application(
+        change.name,
+        change.charm,
+        str(change.charm_path),
+        options=change.options,
+        trust=change.trust,
+        exposed=change.exposed,
+        resources={k: str(p) for k, p in change.resources.items()},
+        storage=change.storage,
+        since=now,
+    )
+
+
+def _with_peers(model: Model, name: str, now: float) -> Model:
+    """The model with the application's peer relations, those that are not there yet."""
+    present = {r.endpoints for r in model.relations_of(name)}
+    for peer in model.applications[name].charm.peers.values():
+        ends = (Endpoint(name, peer.name, peer.interface, Role.PEER),)
+        if ends not in present:
+            model = _related(model, ends, Scope(peer.scope), now)
+    return model
+
+
+def _related(model: Model, ends: tuple[Endpoint, ...], scope: Scope, now: float) -> Model:
+    relation = Relation(model.next_relation, ends, scope, since=now)
+    return replace(model, next_relation=model.next_relation + 1).with_relation(relation)
+
+
+def _refreshed(model: Model, change: RefreshCharm, now: float) -> Model:
+    application = _application(model, change.application)
+    options = {k: v for k, v in application.options.items() if _fits(change.charm, k, v)}
+    refreshed = replace(
+        application,
+        charm=change.charm,
+        charm_path=str(change.charm_path),
+        charm_revision=application.charm_revision + 1,
+        options=options,
+    )
+    return _with_peers(model.with_application(refreshed), change.application, now)
+
+
+def _fits(charm: CharmMetadata, option: str, value: Value) -> bool:
+    try:
+        parse_option(charm.options[option], value)
+    except (KeyError, OptionError):
+        return False
+    return True
+
+
+def _with(model: Model, name: str, **fields: object) -> Model:
+    return model.with_application(replace(_application(model, name), **fields))  # pyright: ignore[reportArgumentType]
+
+
+def _application(model: Model, name: str) -> Application:
+    application = model.applications.get(name)
+    if application is None:
+        raise ChangeError(f'application "{name}" not found')
+    return application
+
+
+def set_options(
+    model: Model, name: str, values: Mapping[str, Value], reset: Iterable[str], now: float
+) -> Model:
+    """The model with options of an application set, and others back at their defaults.
+
+    Raises:
+        ChangeError: no such application or option, or a value is not of the option's type.
+    """
+    known = _application(model, name).charm.options
+    for option in (*values, *reset):
+        if option not in known:
+            raise ChangeError(f'unknown option "{option}" of application "{name}"')
+    try:
+        typed = {k: parse_option(known[k], v) for k, v in values.items()}
+    except OptionError as e:
+        raise ChangeError(f"application {name}: {e}") from None
+    return applied(model, [SetOptions(name, typed, tuple(reset))], now)
+
+
+def remove_application(model: Model, name: str, now: float) -> Model:
+    """The model with an application on its way out.
+
+    Raises:
+        ChangeError: there is none.
+    """
+    _application(model, name)
+    return settle(_with(model, name, life=Life.DYING), now)
+
+
+def add_units(model: Model, name: str, count: int, now: float) -> Model:
+    """The model with more units of an application.
+
+    Raises:
+        ChangeError: no such application, or it is a subordinate or on its way out.
+    """
+    application = _application(model, name)
+    if application.charm.subordinate:
+        raise ChangeError(f'application "{name}" is a subordinate: units come with principals')
+    if application.life is Life.DYING:
+        raise ChangeError(f'application "{name}" is being removed')
+    return applied(model, [AddUnit(name)] * count, now)
+
+
+def remove_unit(model: Model, name: str, now: float) -> Model:
+    """The model with a unit on its way out.
+
+    Raises:
+        ChangeError: there is none, or it is a subordinate, which goes with its principal.
+    """
+    unit = model.units.get(name)
+    if unit is None:
+        raise ChangeError(f'unit "{name}" not found')
+    if unit.principal:
+        raise ChangeError(f'unit "{name}" is a subordinate: remove its principal or the relation')
+    return settle(model.with_unit(replace(unit, life=Life.DYING)), now)
+
+
+def remove_relation(model: Model, ends: tuple[str, str], now: float) -> Model:
+    """The model with a relation on its way out; its ends are `application[:endpoint]`.
+
+    Raises:
+        ChangeError: there is no such relation, or more than one.
+    """
+    found = [r for r in model.relations.values() if not r.peer and _between(r, *ends)]
+    if not found:
+        raise ChangeError(f'relation "{ends[0]} {ends[1]}" not found')
+    if len(found) > 1:
+        which = "; ".join(str(relation) for relation in found)
+        raise ChangeError(f'"{ends[0]} {ends[1]}" could refer to {which}')
+    return settle(model.with_relation(replace(found[0], life=Life.DYING)), now)
+
+
+def _between(relation: Relation, first: str, second: str) -> bool:
+    one, other = ({e.application, str(e)} for e in relation.endpoints)
+    return (first in one and second in other) or (first in other and second in one)
+
+
+def enqueue_action(
+    model: Model, unit: str, name: str, params: Mapping[str, object], now: float
+) -> tuple[Model, str]:
+    """The model with an action to run, and the action's id; `unit` may be `<app>/leader`.
+
+    Raises:
+        ChangeError: no such unit or action, or the parameters do not fit.
+    """
+    application, _, number = unit.rpartition("/")
+    if number == "leader":
+        leader = model.leader_of(application)
+        if leader is None:
+            raise ChangeError(f'could not determine leader for "{application}"')
+        unit = leader
+    if unit not in model.units:
+        raise ChangeError(f'unit "{unit}" not found')
+    declared = _application(model, application).charm.actions.get(name)
+    if declared is None:
+        raise ChangeError(f'action "{name}" not defined for unit "{unit}"')
+    given = {**_defaults(declared.params), **params}
+    problems = [f'missing parameter "{p}"' for p in declared.required if p not in given]
+    for key, value in given.items():
+        if key in declared.params:
+            problems += _misfit(key, declared.params[key], value)
+        elif not declared.additional_properties:
+            problems.append(f'unknown parameter "{key}"')
+    if problems:
+        raise ChangeError(f"action {name}: {'; '.join(problems)}")
+    action = Action(str(model.next_action), unit, name, given, enqueued=now)
+    kept = dict(list(model.actions.items())[-_ACTIONS_KEPT:])
+    model = replace(model, next_action=model.next_action + 1, actions=kept)
+    return model.with_action(action), action.id
+
+
+def _defaults(params: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    return {name: schema["default"] for name, schema in params.items() if "default" in schema}
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list, tuple),
+    "object": (dict,),
+    "null": (type(None),),
+}
+
+
+def _misfit(name: str, schema: Mapping[str, object], value: object) -> list[str]:
+    """What of a parameter's schema its value does not keep: its type and its enumeration."""
+    wanted = schema.get("type")
+    names = [wanted] if isinstance(wanted, str) else []
+    kinds = tuple(kind for n in names for kind in _TYPES.get(n, (object,)))
+    number_wanted = isinstance(value, bool) and "boolean" not in names and bool(kinds)
+    if kinds and (not isinstance(value, kinds) or (number_wanted and object not in kinds)):
+        return [f'parameter "{name}" must be {wanted}']
+    allowed = schema.get("enum")
+    if isinstance(allowed, list) and value not in allowed:
+        return [f'parameter "{name}" must be one of {allowed}']
+    return []

@@ -1,0 +1,259 @@
+"""Talks to the agent: blocking, typed, over its UNIX socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from machine.records import HookRecord, LogLine
+
+__all__ = [
+    "ActionResult",
+    "AgentUnreachableError",
+    "BundleError",
+    "ChangeError",
+    "Client",
+    "Error",
+    "HookRecord",
+    "LogLine",
+    "RelationRecord",
+    "TimeoutExpiredError",
+]
+
+
+class Error(Exception):
+    """The agent cannot do what was asked; the message is for the user."""
+
+
+class AgentUnreachableError(Error):
+    """No agent answers on the socket."""
+
+
+class BundleError(Error):
+    """A bundle is wrong; each line of the message is one problem with file and line."""
+
+
+class ChangeError(Error):
+    """What was asked of the model cannot be: an unknown name, or a value that does not fit."""
+
+
+class TimeoutExpiredError(Error):
+    """What was awaited did not come in time; the message says what it was."""
+
+
+_KINDS: Mapping[str, type[Error]] = {
+    "bundle": BundleError,
+    "change": ChangeError,
+    "timeout": TimeoutExpiredError,
+}
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """How an action ended: `status` is completed, failed or aborted."""
+
+    status: str
+    results: Mapping[str, Any]
+    message: str
+    log: Sequence[str]
+    id: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class RelationRecord:
+    """A relation; in the databags secrets are ids only. Endpoints are `application:name`."""
+
+    id: int
+    interface: str
+    endpoints: tuple[str, ...]
+    scope: str
+    databags: Mapping[str, Mapping[str, str]]
+
+
+class Client:
+    """One connection for each call, so that calls may run side by side."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    # ---- the model
+
+    def deploy(self, bundle: Path, overlays: Sequence[Path] = ()) -> list[str]:
+        """Bring the model to what a bundle says; it is verified whole first.
+
+        Returns:
+            A line for each thing that changed; none if all was there already.
+
+        Raises:
+            BundleError: something in it is wrong; nothing has changed.
+        """
+        files = [str(o.resolve()) for o in overlays]
+        return self._call("deploy", bundle_file=str(bundle.resolve()), overlays=files)
+
+    def remove_application(self, app: str) -> None:
+        """Let an application go; its hooks run first."""
+        self._call("remove_application", application=app)
+
+    def add_unit(self, app: str, count: int = 1) -> None:
+        """Add units to an application.
+
+        Raises:
+            ChangeError: there is no such application, or it is a subordinate.
+        """
+        self._call("add_unit", application=app, count=count)
+
+    def remove_unit(self, unit: str) -> None:
+        """Let a unit go, with its subordinates; their hooks run first."""
+        self._call("remove_unit", unit=unit)
+
+    def remove_relation(self, first: str, second: str) -> None:
+        """End a relation; its ends are `application[:endpoint]`.
+
+        Raises:
+            ChangeError: there is no such relation, or more than one.
+        """
+        self._call("remove_relation", first=first, second=second)
+
+    def config(self, app: str) -> dict[str, Any]:
+        """The options that have a value or a default."""
+        return self._call("config", application=app)
+
+    def set_config(
+        self,
+        app: str,
+        values: Mapping[str, str | int | float | bool],
+        reset: Sequence[str] = (),
+    ) -> None:
+        """Set options, and put others back to their defaults.
+
+        Raises:
+            ChangeError: no such option, or a value is not of its type.
+        """
+        self._call("set_config", application=app, values=dict(values), reset=list(reset))
+
+    def status(self) -> dict[str, Any]:
+        """The model in the shape of `juju status --format json`."""
+        return self._call("status")
+
+    def watch(self) -> Iterator[dict[str, Any]]:
+        """The status now, and again after each change, without end."""
+        return self._stream("watch")
+
+    def wait_idle(self, timeout: float) -> None:
+        """Wait until no hook runs, is due, or has failed.
+
+        Raises:
+            TimeoutExpiredError: `timeout` seconds have passed.
+        """
+        self._call("wait_idle", timeout=timeout)
+
+    # ---- units
+
+    def run(
+        self,
+        unit: str,
+        action: str,
+        params: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> ActionResult:
+        """Run an action and wait for its end; the unit may be `<application>/leader`.
+
+        Raises:
+            ChangeError: no such unit or action, or the parameters do not fit.
+            TimeoutExpiredError: it has not ended in `timeout` seconds.
+        """
+        answer = self._call(
+            "run", unit=unit, action=action, params=dict(params or {}), timeout=timeout
+        )
+        return ActionResult(
+            answer["status"],
+            answer["results"],
+            answer["message"],
+            answer["log"],
+            answer["id"],
+            answer["unit"],
+        )
+
+    def resolved(self, unit: str, retry: bool = True) -> None:
+        """Run a unit's failed hook again now, or count it as done."""
+        self._call("resolved", unit=unit, retry=retry)
+
+    # ---- what happened
+
+    def debug_log(
+        self,
+        follow: bool = False,
+        include: Sequence[str] = (),
+        level: str = "DEBUG",
+        limit: int | None = None,
+    ) -> Iterator[LogLine]:
+        """Lines of the debug log, oldest first.
+
+        Args:
+            follow: go on with new lines, without end.
+            include: only these applications or units.
+            level: only lines of this level or graver.
+            limit: only so many of the lines that are there, counted from the end.
+        """
+        lines = self._stream(
+            "debug_log", follow=follow, include=list(include), level=level, limit=limit
+        )
+        return (LogLine(**line) for line in lines)
+
+    def hooks(self) -> list[HookRecord]:
+        """All hooks that ran or run, oldest first."""
+        return [HookRecord(**record) for record in self._call("hooks")]
+
+    def relations(self) -> list[RelationRecord]:
+        """All relations with their databags."""
+        return [
+            RelationRecord(
+                r["id"], r["interface"], tuple(r["endpoints"]), r["scope"], r["databags"]
+            )
+            for r in self._call("relations")
+        ]
+
+    def shutdown(self) -> None:
+        """Stop the agent; hooks that run are killed, and run again when it starts."""
+        self._call("shutdown")
+
+    # ---- the wire
+
+    def _call(self, method: str, **params: object) -> Any:
+        for answer in self._answers(method, params):
+            if "result" in answer:
+                return answer["result"]
+        raise AgentUnreachableError(f"the agent went away while it answered ({method})")
+
+    def _stream(self, method: str, **params: object) -> Generator[Any]:
+        for answer in self._answers(method, params):
+            if "item" not in answer:
+                return
+            yield answer["item"]
+
+    def _answers(self, method: str, params: Mapping[str, object]) -> Generator[Mapping[str, Any]]:
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
+            try:
+                connection.connect(str(self._socket))
+            except OSError as e:
+                raise AgentUnreachableError(
+                    f"no agent answers on {self._socket}: {e.strerror or e}"
+                ) from None
+            request = json.dumps({"method": method, "params": params})
+            connection.sendall(request.encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                for line in lines:
+                    yield _checked(json.loads(line))
+
+
+def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    error = cast("Mapping[str, str] | None", answer.get("error"))
+    if error is not None:
+        raise _KINDS.get(error["kind"], Error)(error["message"])
+    return answer

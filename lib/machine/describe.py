@@ -1,0 +1,111 @@
+"""Parts of the model in the shapes of Juju's `config`, `show-unit` and `show-model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from machine.model import Application, Model, Relation, Unit
+from machine.status import CLOUD, CONTROLLER, MACHINE, Host
+from machine.version import JUJU_VERSION
+
+
+def config(application: Application) -> dict[str, Any]:
+    """An application's options, as `juju config --format json APP` has them."""
+    settings = {
+        name: _setting(
+            option.type, option.description, option.default, application.options.get(name)
+        )
+        for name, option in sorted(application.charm.options.items())
+    }
+    trust = _setting(
+        "bool",
+        "Does this application have access to trusted credentials",
+        False,
+        application.trust or None,
+    )
+    return {
+        "application": application.name,
+        "application-config": {"trust": trust},
+        "charm": application.charm.name,
+        "settings": settings,
+    }
+
+
+def _setting(kind: str, description: str, default: object, value: object) -> dict[str, Any]:
+    """One option; an option without default and value has neither key, as in Juju."""
+    source = "user" if value is not None else "unset" if default is None else "default"
+    described = {"description": description, "source": source, "type": kind}
+    effective = default if value is None else value
+    return {
+        **({} if default is None else {"default": default}),
+        **described,
+        **({} if effective is None else {"value": effective}),
+    }
+
+
+def unit(model: Model, name: str, host: Host) -> dict[str, Any]:
+    """A unit and its relations, as `juju show-unit --format json` has them.
+
+    Databags hold what charms put there; secrets are in them by id only.
+    """
+    shown = model.units[name]
+    application = model.applications[shown.application]
+    return {
+        name: {
+            **({"workload-version": application.version} if application.version else {}),
+            "machine": shown.machine,
+            "opened-ports": sorted(str(port) for port in shown.ports),
+            "public-address": host.address,
+            "charm": f"local:{application.charm.name}-{application.charm_revision}",
+            "leader": model.leader_of(application.name) == name,
+            "life": str(shown.life),
+            "relation-info": [
+                _relation(model, relation, shown)
+                for relation in model.relations_of(application.name)
+            ],
+            "address": host.address,
+        }
+    }
+
+
+def _relation(model: Model, relation: Relation, own: Unit) -> dict[str, Any]:
+    local, remote = relation.local(own.application), relation.remote(own.application)
+    others = {member: _bag(relation, member) for member in model.counterparts(relation, own)}
+    return {
+        "relation-id": relation.id,
+        "endpoint": local.name,
+        "related-endpoint": remote.name,
+        "application-data": dict(relation.databag(remote.application).values),
+        **({"local-unit": _bag(relation, own.name)} if relation.peer else {}),
+        **({"related-units": others} if others else {}),
+    }
+
+
+def _bag(relation: Relation, unit: str) -> dict[str, Any]:
+    data: Mapping[str, str] = relation.databag(unit).values
+    return {"in-scope": unit in relation.members, "data": dict(data)}
+
+
+def model(shown: Model, cores: int) -> dict[str, Any]:
+    """The model itself, as `juju show-model --format json` has it."""
+    status = {"current": "available"}
+    return {
+        shown.name: {
+            "name": f"admin/{shown.name}",
+            "short-name": shown.name,
+            "model-uuid": shown.uuid,
+            "model-type": "iaas",
+            "controller-uuid": shown.uuid,
+            "controller-name": CONTROLLER,
+            "is-controller": False,
+            "owner": "admin",
+            "cloud": CLOUD,
+            "type": "manual",
+            "life": "alive",
+            "status": status,
+            "users": {"admin": {"access": "admin", "last-connection": "never connected"}},
+            "machines": {MACHINE: {"cores": cores}},
+            "agent-version": JUJU_VERSION,
+        }
+    }

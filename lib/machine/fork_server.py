@@ -1,0 +1,358 @@
+"""A process that starts hooks: by fork of a process that has the charm loaded, or by exec.
+
+`python -m machine.fork_server` is the root: it imports ops and what else it is told to. For each
+charm it forks one process that loads the charm's module up to its call of `ops.main`; for each
+hook that process forks once more, and the child makes that call. Other charms' hooks are
+programs, started by the root. Each such server takes orders from one end of a socket pair that
+the agent holds the other end of; when the agent is gone, all running hooks are killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from machine import hook_tool
+
+MESSAGE_SIZE = 1 << 20
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the agent sends with file descriptors attached.
+
+    Attributes:
+        kind: `charm` starts a server for a charm (descriptor: its socket); `hook` runs a hook
+            (descriptors: stdout, stderr); `kill` sends `signal` to a hook's process group.
+        charm: the unit's charm folder, where hooks run.
+        path: where the charm's imports are looked up first.
+        argv: the program to run; empty for the charm that this server has loaded.
+    """
+
+    kind: str
+    id: int = 0
+    charm: str = ""
+    path: list[str] = field(default_factory=list[str])
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    argv: list[str] = field(default_factory=list[str])
+    signal: int = 0
+
+
+class _AgentGoneError(Exception):
+    """The agent closed its end."""
+
+
+class Server:
+    """Takes orders, and reports `{id, code}` when a hook has ended."""
+
+    def __init__(self, control: socket.socket, lock: int, enter: Callable[[], None]) -> None:
+        """Prepare to serve.
+
+        Args:
+            control: where orders come from.
+            lock: descriptor to hold until the last hook is dead; hooks do not have it.
+            enter: what a hook runs that is no program.
+        """
+        self._control = control
+        self._lock = lock
+        self._enter = enter
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ)
+        self._hooks: dict[int, int] = {}
+
+    def serve(self) -> NoReturn:
+        """Serve until the agent is gone, then kill what runs."""
+        try:
+            while True:
+                for key, _ in self._selector.select():
+                    if key.fileobj is self._control:
+                        self._take(*self._receive())
+                    else:
+                        self._reap(cast("int", key.fileobj), cast("int", key.data))
+        except _AgentGoneError:
+            for pid in self._hooks:
+                _kill_group(pid, signal.SIGKILL)
+            for pid in self._hooks:
+                os.waitpid(pid, 0)
+            os._exit(0)
+
+    def _receive(self) -> tuple[Order, list[int]]:
+        size = array.array("i").itemsize
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(
+                MESSAGE_SIZE, socket.CMSG_SPACE(4 * size)
+            )
+        except ConnectionError:
+            raise _AgentGoneError from None
+        if not data:
+            raise _AgentGoneError
+        descriptors = array.array("i")
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                descriptors.frombytes(content[: len(content) - len(content) % size])
+        return Order(**json.loads(data)), list(descriptors)
+
+    def _take(self, order: Order, descriptors: list[int]) -> None:
+        if order.kind == "kill":
+            for pid, number in self._hooks.items():
+                if number == order.id:
+                    _kill_group(pid, signal.Signals(order.signal))
+            return
+        pid = os.fork()
+        if not pid:
+            self._become(order, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
+        if order.kind == "hook":
+            _own_group(pid)
+            self._hooks[pid] = order.id
+
+    def _become(self, order: Order, descriptors: list[int]) -> NoReturn:
+        """In the child: forget the parent's descriptors, and be the charm's server or the hook."""
+        try:
+            for key in tuple(self._selector.get_map().values()):
+                os.close(key.fd)
+            self._selector.close()
+            if order.kind == "charm":
+                serve_charm(order, socket.socket(fileno=descriptors[0]), self._lock)
+            os.close(self._lock)
+            _die_with_parent()
+            _run_hook(order, descriptors, self._enter)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+
+    def _reap(self, pidfd: int, pid: int) -> None:
+        self._selector.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(pid, 0)
+        number = self._hooks.pop(pid, None)
+        if number is not None:
+            self._report(id=number, code=os.waitstatus_to_exitcode(status))
+
+    def _report(self, **report: int) -> None:
+        try:
+            self._control.send(json.dumps(report).encode())
+        except ConnectionError:
+            raise _AgentGoneError from None
+
+
+def _kill_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _own_group(pid: int) -> None:
+    """Make a child lead its process group; done by parent and child, whichever comes first."""
+    try:
+        os.setpgid(pid, pid)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+# ---- the process of one hook
+
+
+def _run_hook(order: Order, descriptors: list[int], enter: Callable[[], None]) -> NoReturn:
+    _own_group(0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    stdin = os.open(os.devnull, os.O_RDONLY)
+    for number, descriptor in enumerate((stdin, *descriptors)):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(order.charm)
+    if order.argv:
+        _exec(order)
+    os.environ.clear()
+    os.environ.update(order.env)
+    os._exit(_exit_code(enter))
+
+
+def _exec(order: Order) -> NoReturn:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execve(order.argv[0], order.argv, order.env)  # noqa: S606
+    except OSError as e:
+        sys.stderr.write(f"cannot run {order.argv[0]}: {e.strerror}\n")
+        sys.stderr.flush()
+        os._exit(126)
+
+
+def _exit_code(main: Callable[[], None]) -> int:
+    """Run a charm as a main program: its exit code, its last words and its atexit handlers."""
+    code = 0
+    try:
+        main()
+    except SystemExit as e:
+        code = _code_of(e)
+    except BaseException as e:
+        sys.excepthook(type(e), e, e.__traceback__)
+        code = 1
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _code_of(e: SystemExit) -> int:
+    if e.code is None or isinstance(e.code, int):
+        return (e.code or 0) & 0xFF
+    sys.stderr.write(f"{e.code}\n")
+    return 1
+
+
+# ---- the server of one charm
+
+
+class _Loaded(BaseException):
+    """The charm called `ops.main` while it was loaded: `call` is that call."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__()
+        self.call = call
+
+
+def serve_charm(order: Order, control: socket.socket, lock: int) -> NoReturn:
+    """Load a charm and serve its hooks."""
+    sys.path[:0] = order.path
+    sys.argv = ["src/charm.py"]
+    os.chdir(order.charm)
+    Server(control, lock, _load(Path(order.charm, "src/charm.py"))).serve()
+
+
+def _load(path: Path) -> Callable[[], None]:
+    """What to do in each hook: the charm's call of `ops.main`.
+
+    A charm that cannot be loaded, or does not get so far, is run whole in each hook, and fails
+    there as it would on its own.
+    """
+    ops_main: Any = importlib.import_module("ops._main")
+    real = ops_main.main
+
+    def stop_here(*args: Any, **kwargs: Any) -> NoReturn:
+        raise _Loaded(lambda: real(*args, **kwargs))
+
+    ops_main.main = stop_here
+    try:
+        _run_script(path)
+    except _Loaded as loaded:
+        gc.collect()
+        gc.freeze()
+        return loaded.call
+    except BaseException:  # noqa: S110 - raised again, and shown, in each hook
+        pass
+    finally:
+        ops_main.main = real
+    return lambda: _run_script(path)
+
+
+def _run_script(path: Path) -> None:
+    """Run a script as `__main__`, as `python path` does."""
+    main = types.ModuleType("__main__")
+    main.__file__ = str(path)
+    sys.modules["__main__"] = main
+    code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    exec(code, main.__dict__)  # noqa: S102 - it is the charm
+
+
+# ---- hook tools without processes
+
+
+class _Tools:
+    """Stands in for `ops.hookcmds._utils.run`: asks the agent itself instead of by a program."""
+
+    def __init__(self, error: Callable[..., Exception]) -> None:
+        self._error = error
+        self._lock = threading.Lock()
+        self._connection: hook_tool.socket | None = None
+
+    def run(self, *args: str, input: str | None = None, redacted_cmd: Any = None) -> str:  # noqa: A002
+        """Run a hook tool and return what it prints."""
+        words = [word.encode("utf-8", "surrogateescape") for word in args]
+        token = os.environ["JUJU_CONTEXT_ID"].encode()
+        with self._lock:
+            connection = self._connection = self._connection or self._connect()
+            reply = hook_tool.call(connection, token, (input or "").encode(), *words)
+        code, stdout, stderr = (part.decode() for part in reply)
+        if code != "0":
+            cmd = list(redacted_cmd or args)
+            raise self._error(returncode=int(code), cmd=cmd, stdout=stdout, stderr=stderr)
+        return stdout
+
+    def _connect(self) -> hook_tool.socket:
+        connection = hook_tool.socket(hook_tool.AF_UNIX, hook_tool.SOCK_STREAM)
+        connection.connect(os.environ["JUJU_AGENT_SOCKET_ADDRESS"])
+        return connection
+
+
+def answer_in_process() -> None:
+    """Replace the one function through which every module of ops.hookcmds runs a tool."""
+    importlib.import_module("ops.hookcmds")
+    utils = sys.modules["ops.hookcmds._utils"]
+    tools = _Tools(utils.Error)
+    for name, module in tuple(sys.modules.items()):
+        if name.startswith("ops.hookcmds.") and hasattr(module, "run"):
+            module.run = tools.run  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _no_charm() -> None:
+    raise SystemExit("this server has no charm loaded")
+
+
+def main() -> NoReturn:
+    """Be the root server; the control socket and the lock are given by number."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--lock", type=int, required=True)
+    parser.add_argument("--preload", action="append", default=[])
+    options = parser.parse_args()
+    os.set_inheritable(options.lock, False)
+    # Keyboard interrupts are for the agent, which then ends this process by closing its socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("ops", *options.preload):
+        try:
+            importlib.import_module(name)
+        except ImportError as e:
+            sys.stderr.write(f"cannot preload {name}: {e}\n")
+    answer_in_process()
+    logging.shutdown()
+    gc.collect()
+    gc.freeze()
+    Server(socket.socket(fileno=options.control), options.lock, _no_charm).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,419 @@
+"""Running hooks: decides which are due, runs each as a transaction, and answers its tools."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from machine import hook_tools, progress, resolver
+from machine.charm import CharmError, materialise
+from machine.context import Context
+from machine.environment import Surroundings, environment
+from machine.exec_runner import NotImplementedByCharmError, job
+from machine.hook_tools import Reply
+from machine.model import Action, Hook, Model, Status
+from machine.records import HookRecord, LogLine
+from machine.runner import Runner
+from machine.store import Store
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 32
+"""Hooks that run at a time. Most of them wait, for a service or a migration: fewer would hold up
+the units behind them, and no more are needed to keep any host busy."""
+
+_LOG_WAITS = 0.2
+"""Seconds that a line of the debug log may wait for the disk when nothing else is written."""
+
+_RESTART = 1.0
+"""Seconds before a hook runs again whose server was killed."""
+
+
+def _boot() -> str:
+    """Return what tells this run of the host from others.
+
+    Who starts and stops the agent together with what its units run sets `MACHINE_BOOT_ID` anew
+    each time: for the units that is a reboot.
+    """
+    kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{kernel} {os.environ.get('MACHINE_BOOT_ID', '')}".strip()
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the agent keeps what belongs to units, below its state folder."""
+
+    state: Path
+
+    def charm(self, unit: str) -> Path:
+        """The folder that a unit's charm runs in."""
+        return self.state / "units" / _dashed(unit) / "charm"
+
+    def sweep(self, units: Collection[str]) -> None:
+        """Remove what belongs to other units than these; another one may get the same name."""
+        kept = {_dashed(unit) for unit in units}
+        for folder in self.state.glob("units/*"):
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def storage(self, storage: str) -> Path:
+        """The folder of a storage instance."""
+        return self.state / "storage" / _dashed(storage)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("/", "-")
+
+
+class Hooks:
+    """Runs the hooks that are due, one at a time for each unit, and answers their tools."""
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        around: Surroundings,
+        folders: Folders,
+        python_path: Sequence[str],
+        *,
+        fork: bool = True,
+    ) -> None:
+        self.address = around.address
+        self._store = store
+        self._runner = runner
+        self._around = around
+        self._folders = folders
+        self._python_path = python_path
+        self._fork = fork
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._contexts: dict[str, Context] = {}
+        self._versions: dict[str, int] = {}
+        self._known: set[str] = set()
+        self._flush: asyncio.TimerHandle | None = None
+        self._wake = asyncio.Event()
+        store.watch(self._wake.set)
+
+    # ---- what is due
+
+    async def run(self) -> None:
+        """Run hooks until cancelled; then those that run are killed and stay due."""
+        try:
+            while True:
+                self._wake.clear()
+                now = time.time()
+                self._forget_gone()
+                self._start_due(now)
+                await self._woken(now)
+        finally:
+            tasks = tuple(self._running.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _woken(self, now: float) -> None:
+        """Wait for a change of the model, for the end of a hook, or for the next timer."""
+        model = self._store.model
+        idle = (u for u in model.units.values() if u.name not in self._running)
+        times = (resolver.wake_at(model, u, now) for u in idle)
+        nearest = min((t for t in times if t is not None), default=None)
+        try:
+            await asyncio.wait_for(self._wake.wait(), nearest and max(nearest - time.time(), 0.0))
+        except TimeoutError:
+            return
+
+    def _start_due(self, now: float) -> None:
+        model = self._store.model
+        for name in sorted(model.units):
+            if name in self._running or len(self._running) >= _AT_ONCE:
+                continue
+            hook = resolver.next_hook(model, model.units[name], now)
+            if hook is not None:
+                self._running[name] = asyncio.create_task(self._run(name, hook), name=name)
+
+    def _forget_gone(self) -> None:
+        units = self._store.model.units
+        if set(units) == self._known:
+            return
+        for name in self._known - units.keys():
+            self._runner.forget(name)
+            self._versions.pop(name, None)
+        self._folders.sweep(units.keys())
+        self._known = set(units)
+
+    def busy(self) -> list[str]:
+        """The units that run a hook, or have one due now or after a failure."""
+        now, model = time.time(), self._store.model
+        return [
+            u.name
+            for u in model.units.values()
+            if u.name in self._running or u.pending or resolver.next_hook(model, u, now)
+        ]
+
+    def recover(self) -> None:
+        """Put right what was left: hooks are due again, actions failed, a boot asks for start."""
+        now, model = time.time(), self._store.model
+        for action in model.actions.values():
+            if action.status == "running":
+                model = model.with_action(_failed(action, "action terminated", now))
+        for unit in model.units.values():
+            if unit.agent.current == "executing":
+                model = progress.ended_action(model, unit.name, now)
+        boot = _boot()
+        if model.boot not in ("", boot):
+            model = progress.rebooted(model, now)
+        self._store.commit(replace(model, boot=boot))
+        for record in self._store.hooks("running"):
+            ended = replace(record, ended=now, outcome="killed")
+            self._store.commit_hook(self._store.model, ended)
+
+    # ---- one hook
+
+    async def _run(self, name: str, hook: Hook) -> None:
+        try:
+            await self._transaction(name, hook)
+        except Exception:
+            logger.exception("hook %s of %s", hook.name, name)
+            self._store.commit(self._given_up(name, hook))
+        finally:
+            del self._running[name]
+            self._wake.set()
+
+    async def _transaction(self, name: str, hook: Hook) -> None:
+        now = time.time()
+        model = self._store.model
+        if progress.pending_is_moot(model, model.units[name]):
+            unit = replace(model.units[name], pending=None, agent=Status("idle", "", now))
+            self._store.commit(model.with_unit(unit))
+            return
+        model = progress.begin(self._with_location(model, hook), name, hook, now, self.address)
+        label = hook.name if not hook.action else f"action {hook.name}"
+        record = self._store.commit_hook(model, HookRecord(name, label, now))
+        context = Context(model, name, hook, now)
+        code = await self._exit_code(context, record)
+        if hook.action:
+            model, outcome = self._after_action(context, code)
+        else:
+            model, outcome = self._after_hook(context, code)
+        self._store.commit_hook(model, replace(record, ended=time.time(), outcome=outcome))
+        if outcome == "failed" and not hook.action:
+            # Whoever mends the charm's code shall see it run at the next try.
+            self._runner.forget(name)
+
+    async def _exit_code(self, context: Context, record: HookRecord) -> int | None:
+        """Run the hook; None if it was killed and is to run again."""
+        name = context.unit.name
+        token = secrets.token_hex(16)
+        output = _Output(self._log_of(name, context.hook))
+        if not await self._materialise(context, output):
+            return 1
+        charm = self._folders.charm(name)
+        env = environment(self._around, context.seen, name, context.hook, charm, token)
+        version = self._versions.get(name, context.unit.charm_revision)
+        try:
+            task = job(name, version, charm, context.hook, env, self._python_path, fork=self._fork)
+        except NotImplementedByCharmError as e:
+            context.failure = f'action not implemented on unit "{name}"'
+            return self._not_implemented(context, e)
+        self._contexts[token] = context
+        try:
+            return await self._runner.run(task, output.take)
+        except asyncio.CancelledError:
+            self._killed(context, record)
+            raise
+        finally:
+            del self._contexts[token]
+            output.close()
+            if context.hook.action:
+                context.results.update(output.as_results())
+
+    def _not_implemented(self, context: Context, error: Exception) -> int:
+        self._log_unit(context.unit.name, "DEBUG", "operation", str(error))
+        return 1 if context.hook.action else 0
+
+    async def _materialise(self, context: Context, output: _Output) -> bool:
+        """Put the charm into the unit's folder where it is not there in this version."""
+        unit = context.unit
+        application = context.seen.applications[unit.application]
+        version, charm = application.charm_revision, self._folders.charm(unit.name)
+        there = unit.installed and charm.exists()
+        failed = unit.pending is not None and unit.pending.failures > 0
+        due = not there or failed or context.hook.name == "upgrade-charm"
+        known = self._versions.get(unit.name, unit.charm_revision if there else None)
+        if known == version or not due:
+            return True
+        try:
+            await asyncio.to_thread(materialise, Path(application.charm_path), charm)
+        except (CharmError, OSError) as e:
+            output.take("stderr", f"cannot unpack the charm: {e}\n".encode())
+            output.close()
+            return False
+        self._versions[unit.name] = version
+        return True
+
+    def _with_location(self, model: Model, hook: Hook) -> Model:
+        storage = model.storages.get(hook.storage)
+        if storage is None or storage.location:
+            return model
+        location = self._folders.storage(storage.id)
+        location.mkdir(parents=True, exist_ok=True)
+        return model.with_storage(replace(storage, location=str(location)))
+
+    # ---- how a hook ends
+
+    def _after_hook(self, context: Context, code: int | None) -> tuple[Model, str]:
+        now, model, name = time.time(), self._store.model, context.unit.name
+        if name not in model.units:
+            return model, "killed"
+        if code == 0:
+            model = context.apply(model)
+            return progress.delivered(model, context.seen, name, context.hook, now), "done"
+        if code is None:
+            return progress.requeued(model, name, now, _RESTART), "killed"
+        return progress.failed(model, name, now, _jitter()), "failed"
+
+    def _after_action(self, context: Context, code: int | None) -> tuple[Model, str]:
+        now, model = time.time(), self._store.model
+        action = replace(model.actions[context.hook.action], results=context.results)
+        if code == 0 and context.failure is None:
+            model = context.apply(model)
+            action = replace(action, status="completed", completed=now)
+        else:
+            reason = "action terminated" if code is None else f"exit status {code}"
+            action = _failed(action, context.failure or reason, now)
+        model = progress.ended_action(model.with_action(action), context.unit.name, now)
+        return model, "done" if action.status == "completed" else "failed"
+
+    def _given_up(self, name: str, hook: Hook) -> Model:
+        """A hook that could not be run or committed has failed."""
+        now, model = time.time(), self._store.model
+        if name not in model.units:
+            return model
+        if not hook.action:
+            return progress.failed(model, name, now, _jitter())
+        action = _failed(model.actions[hook.action], "the agent could not run it", now)
+        return progress.ended_action(model.with_action(action), name, now)
+
+    def _killed(self, context: Context, record: HookRecord) -> None:
+        """The agent stops: the hook stays due, an action has failed."""
+        now = time.time()
+        if context.hook.action:
+            model, _ = self._after_action(context, None)
+        else:
+            model = progress.requeued(self._store.model, context.unit.name, now, 0.0)
+        self._store.commit_hook(model, replace(record, ended=now, outcome="killed"))
+
+    # ---- tools
+
+    def tool(self, token: str, argv: Sequence[str], stdin: str) -> Reply:
+        """Answer a hook tool; the token says which unit's hook asks."""
+        context = self._contexts.get(token)
+        if context is None:
+            return Reply(1, "", "ERROR no such hook context: the hook is over\n")
+        try:
+            return hook_tools.run(context, self, argv, stdin)
+        except Exception:
+            logger.exception("%s of %s", argv[0], context.unit.name)
+            return Reply(1, "", "ERROR the agent failed to answer; its own log says why\n")
+
+    def set_status(self, context: Context, status: str, message: str, *, app: bool) -> None:
+        """Set the status of the hook's unit or application, at once."""
+        model, known = self._store.model, Status(status, message, time.time())
+        if app:
+            owner = model.applications[context.application]
+            changed = _changed(owner.status, known)
+            if changed:
+                self._store.commit(model.with_application(replace(owner, status=changed)))
+            return
+        unit = model.units[context.unit.name]
+        changed = _changed(unit.workload, known)
+        if changed:
+            context.draft = context.draft.with_unit(replace(context.unit, workload=changed))
+            self._store.commit(model.with_unit(replace(unit, workload=changed)))
+
+    def set_version(self, context: Context, version: str) -> None:
+        """Set the version of the workload, at once."""
+        owner = self._store.model.applications[context.application]
+        if owner.version != version:
+            self._store.commit(self._store.model.with_application(replace(owner, version=version)))
+
+    def log(self, context: Context, level: str, message: str) -> None:
+        """Add to the debug log."""
+        about = context.hook.relation
+        if about is not None and about in context.seen.relations:
+            endpoint = context.seen.relations[about].local(context.application).name
+            message = f"{endpoint}:{about}: {message}"
+        self._log_unit(context.unit.name, level, "juju-log", message)
+
+    def log_action(self, context: Context, message: str) -> None:
+        """Add to the running action's log, at once."""
+        model = self._store.model
+        action = model.actions[context.hook.action]
+        self._store.commit(model.with_action(replace(action, log=(*action.log, message))))
+
+    def _log_unit(self, unit: str, level: str, source: str, message: str) -> None:
+        entity = f"unit-{_dashed(unit)}"
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(_LOG_WAITS, self._write_log)
+        self._store.log(LogLine(time.time(), entity, level, f"unit.{unit}.{source}", message))
+
+    def _write_log(self) -> None:
+        """Put lines on disk that no commit has taken along."""
+        self._flush = None
+        self._store.flush()
+
+    def _log_of(self, unit: str, hook: Hook) -> Callable[[str], None]:
+        """Where a hook's output goes; an action's goes to who asked for it alone."""
+        if hook.action:
+            return lambda _: None
+        return lambda line: self._log_unit(unit, "WARNING", hook.name, line)
+
+
+def _changed(before: Status | None, after: Status) -> Status | None:
+    same = before and (before.current, before.message) == (after.current, after.message)
+    return None if same else after
+
+
+def _failed(action: Action, reason: str, now: float) -> Action:
+    return replace(action, status="failed", message=reason, completed=now)
+
+
+def _jitter() -> float:
+    return random.uniform(0.9, 1.1)  # noqa: S311
+
+
+class _Output:
+    """Turns what a hook writes into log lines, and keeps it for the results of an action."""
+
+    _KEPT = 1 << 16
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._partial: dict[str, bytes] = {}
+        self._kept: dict[str, bytes] = {}
+
+    def take(self, stream: str, data: bytes) -> None:
+        """A piece of what the hook wrote."""
+        self._kept[stream] = (self._kept.get(stream, b"") + data)[-self._KEPT :]
+        *lines, rest = (self._partial.get(stream, b"") + data).split(b"\n")
+        self._partial[stream] = rest
+        for line in lines:
+            self._log(line.decode(errors="replace"))
+
+    def close(self) -> None:
+        """The hook is over."""
+        for rest in self._partial.values():
+            if rest:
+                self._log(rest.decode(errors="replace"))
+        self._partial.clear()
+
+    def as_results(self) -> Mapping[str, object]:
+        """What an action wrote, as part of its results."""
+        return {s: kept.decode(errors="replace") for s, kept in self._kept.items() if kept}

@@ -1,0 +1,199 @@
+"""Which hook a unit runs next: pure functions of the model.
+
+The order is Juju's (worker/uniter/resolver.go and the resolvers it calls).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from machine.model import (
+    Hook,
+    Life,
+    Model,
+    Pending,
+    Relation,
+    Scope,
+    Unit,
+    View,
+)
+
+UPDATE_STATUS = 300.0
+"""Seconds between the last hook of an idle unit and its update-status."""
+
+
+def next_hook(model: Model, unit: Unit, now: float) -> Hook | None:
+    """The hook that is due, or None: the unit is idle, or waits before it tries again."""
+    if unit.pending:
+        return _retried(model, unit, unit.pending, now)
+    due = _leaving(model, unit) if unit.life is Life.DYING else _living(model, unit, now)
+    return next(due, None)
+
+
+def wake_at(model: Model, unit: Unit, now: float) -> float | None:
+    """When, after `now`, a hook comes due without any change of the model."""
+    times = [unit.pending.retry_at] if unit.pending else _timers(model, unit)
+    return min((t for t in times if t > now), default=None)
+
+
+def _timers(model: Model, unit: Unit) -> list[float]:
+    if not unit.started or unit.life is Life.DYING:
+        return []
+    owned = [s for s in model.secrets.values() if model.manages(unit, s)]
+    expiries = (r.expires for s in owned for r in s.revisions.values())
+    times = (unit.last_hook + UPDATE_STATUS, *(s.rotates for s in owned), *expiries)
+    return [t for t in times if t is not None]
+
+
+def _retried(model: Model, unit: Unit, pending: Pending, now: float) -> Hook | None:
+    """The same hook again; actions go before it once it failed."""
+    action = next(_actions(model, unit), None) if pending.failures else None
+    return action or (pending.hook if now >= pending.retry_at else None)
+
+
+def _living(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
+    application = model.applications[unit.application]
+    if not unit.installed:
+        yield from _storage(model, unit, attached=False)
+        yield Hook("install")
+    if unit.config_digest and not unit.started:
+        yield Hook("start")
+    yield from _created(model, unit)
+    if not unit.leader and model.leader_of(unit.application) == unit.name:
+        yield Hook("leader-elected")
+    if unit.started:
+        yield from _secrets(model, unit, now)
+        yield from _actions(model, unit)
+    yield from _storage(model, unit, attached=False)
+    if unit.charm_revision != application.charm_revision:
+        yield Hook("upgrade-charm")
+    if unit.config_digest != application.config_digest:
+        yield Hook("config-changed")
+    yield from _relations(model, unit)
+    if now >= unit.last_hook + UPDATE_STATUS:
+        yield Hook("update-status")
+
+
+def _leaving(model: Model, unit: Unit) -> Iterator[Hook]:
+    if not unit.installed:
+        return
+    if not unit.stopped:
+        yield from _storage(model, unit, attached=True)
+        yield from _relations(model, unit)
+        if model.subordinates_of(unit.name):
+            return
+        yield Hook("stop")
+    yield Hook("remove")
+
+
+def _storage(model: Model, unit: Unit, *, attached: bool) -> Iterator[Hook]:
+    event = "detaching" if attached else "attached"
+    for storage in model.storages.values():
+        if storage.unit == unit.name and storage.attached is attached:
+            name = storage.id.partition("/")[0]
+            yield Hook(f"{name}-storage-{event}", storage=storage.id)
+
+
+def _actions(model: Model, unit: Unit) -> Iterator[Hook]:
+    due = [a for a in model.actions.values() if a.unit == unit.name and a.status == "pending"]
+    for action in sorted(due, key=lambda a: int(a.id)):
+        yield Hook(action.name, action=action.id)
+
+
+def _secrets(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
+    secrets = sorted(model.secrets.values(), key=lambda s: s.id)
+    owned = [s for s in secrets if model.manages(unit, s)]
+    for secret in owned:
+        for number, revision in secret.revisions.items():
+            if revision.expires is not None and revision.expires <= now:
+                yield Hook("secret-expired", secret=secret.id, revision=number)
+        if secret.rotates is not None and secret.rotates <= now:
+            yield Hook("secret-rotate", secret=secret.id)
+    for secret in secrets:
+        consumer = secret.consumers.get(unit.name)
+        outdated = consumer and secret.latest > max(consumer.revision, consumer.told)
+        if outdated and secret not in owned and model.may_read(unit, secret):
+            yield Hook("secret-changed", secret=secret.id)
+    for secret in owned:
+        tracked = {c.revision for c in secret.consumers.values()}
+        for number, revision in secret.revisions.items():
+            if number != secret.latest and number not in tracked and not revision.obsolete:
+                yield Hook("secret-remove", secret=secret.id, revision=number)
+
+
+# ---- relations
+
+
+def _created(model: Model, unit: Unit) -> Iterator[Hook]:
+    return (_about(relation, unit, "created") for relation in unseen_relations(model, unit))
+
+
+def unseen_relations(model: Model, unit: Unit) -> Iterator[Relation]:
+    """The relations of a unit whose relation-created it still has to get."""
+    for relation in model.relations_of(unit.application):
+        told = unit.views.get(relation.id, View()).created
+        if relation.life is Life.ALIVE and not told and _shares(model, relation, unit):
+            yield relation
+
+
+def _shares(model: Model, relation: Relation, unit: Unit) -> bool:
+    """Whether the unit takes part: a subordinate does so only with its principal's relation."""
+    if relation.scope is not Scope.CONTAINER or unit.principal is None:
+        return True
+    remote = relation.remote(unit.application).application
+    principal = model.units.get(unit.principal)
+    return principal is not None and remote in (principal.application, *_lodgers(model, principal))
+
+
+def _lodgers(model: Model, principal: Unit) -> set[str]:
+    return {u.application for u in model.subordinates_of(principal.name)}
+
+
+def _relations(model: Model, unit: Unit) -> Iterator[Hook]:
+    for relation in model.relations_of(unit.application):
+        view = unit.views.get(relation.id)
+        if view is not None and view.created:
+            yield from _in_relation(model, unit, relation, view)
+
+
+def _in_relation(model: Model, unit: Unit, relation: Relation, view: View) -> Iterator[Hook]:
+    ends = Life.DYING in (unit.life, relation.life)
+    present = [] if ends else model.counterparts(relation, unit)
+    for member, seen in sorted(view.members.items()):
+        if seen < 0 and member in present:
+            yield _about(relation, unit, "changed", member)
+    for member in sorted(view.members):
+        if member not in present:
+            leaver = unit.name if unit.life is Life.DYING else member
+            yield _about(relation, unit, "departed", member, departing_unit=leaver)
+    if ends:
+        if not view.members and not relation.peer:
+            yield _about(relation, unit, "broken")
+        return
+    remote = relation.remote(unit.application).application
+    version = relation.databag(remote).version
+    if version not in (0, view.app_version):
+        yield _about(relation, unit, "changed")
+    for member in present:
+        if member not in view.members:
+            yield _about(relation, unit, "joined", member)
+    for member in present:
+        if view.members.get(member) != relation.databag(member).version:
+            yield _about(relation, unit, "changed", member)
+
+
+def _about(
+    relation: Relation,
+    unit: Unit,
+    event: str,
+    remote_unit: str = "",
+    *,
+    departing_unit: str = "",
+) -> Hook:
+    return Hook(
+        f"{relation.local(unit.application).name}-relation-{event}",
+        relation=relation.id,
+        remote_app=relation.remote(unit.application).application,
+        remote_unit=remote_unit,
+        departing_unit=departing_unit,
+    )

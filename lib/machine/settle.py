@@ -1,0 +1,218 @@
+"""What follows by itself from a change of the model: a pure function applied after each.
+
+Units of a dying application die, subordinates live and die with their principal, what is dead
+leaves the model and takes its databags, grants and secrets along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from machine.model import (
+    Application,
+    Life,
+    Model,
+    Relation,
+    Scope,
+    Secret,
+    Status,
+    Storage,
+    Unit,
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def settle(model: Model, now: float) -> Model:
+    """The model with all consequences drawn; the same object if there are none."""
+    while True:
+        before = model
+        for step in _STEPS:
+            model = step(model, now)
+        if model is before:
+            return model
+
+
+def new_unit(model: Model, application: str, now: float, principal: str | None = None) -> Model:
+    """The model with one more unit of the application, and the storage its charm asks for."""
+    owner = model.applications[application]
+    unit = Unit(
+        f"{application}/{owner.next_unit}",
+        workload=Status("waiting", "installing agent", now),
+        agent=Status("allocating", "", now),
+        principal=principal,
+        last_hook=now,
+    )
+    model = model.with_application(replace(owner, next_unit=owner.next_unit + 1)).with_unit(unit)
+    for storage in owner.charm.storage.values():
+        for _ in range(owner.storage.get(storage.name, storage.least)):
+            model = new_storage(model, unit.name, storage.name)
+    return model
+
+
+def new_storage(model: Model, unit: str, name: str) -> Model:
+    """The model with one more storage instance for the unit; its location is made by the agent."""
+    number = max((int(s.partition("/")[2]) + 1 for s in model.storages), default=0)
+    application = model.applications[unit.rpartition("/")[0]]
+    declared = application.charm.storage[name]
+    return model.with_storage(Storage(f"{name}/{number}", unit, declared.type, declared.location))
+
+
+# ---- the steps
+
+
+def _dying_applications(model: Model, _: float) -> Model:
+    dying = {a.name for a in model.applications.values() if a.life is Life.DYING}
+    for unit in model.units.values():
+        if unit.application in dying and unit.life is Life.ALIVE:
+            model = model.with_unit(replace(unit, life=Life.DYING))
+    for relation in model.relations.values():
+        if relation.life is Life.ALIVE and any(relation.involves(a) for a in dying):
+            model = model.with_relation(replace(relation, life=Life.DYING))
+    return model
+
+
+def _new_subordinates(model: Model, now: float) -> Model:
+    for relation in tuple(model.relations.values()):
+        if relation.scope is Scope.CONTAINER and relation.life is Life.ALIVE:
+            for subordinate, principal in _lodgings(model, relation):
+                model = new_unit(model, subordinate, now, principal)
+    return model
+
+
+def _lodgings(model: Model, relation: Relation) -> list[tuple[str, str]]:
+    """Subordinate applications and the principal units in scope that lack a unit of them."""
+    wanted: list[tuple[str, str]] = []
+    for end in relation.endpoints:
+        if not model.applications[end.application].charm.subordinate:
+            continue
+        remote = relation.remote(end.application).application
+        for name in sorted(relation.members):
+            unit = model.units.get(name)
+            if unit is None or unit.application != remote or unit.principal is not None:
+                continue
+            lodgers = {u.application for u in model.subordinates_of(name)}
+            if unit.life is Life.ALIVE and end.application not in lodgers:
+                wanted.append((end.application, name))
+    return wanted
+
+
+def _dying_subordinates(model: Model, _: float) -> Model:
+    for unit in model.units.values():
+        if unit.principal and unit.life is Life.ALIVE and not _lodges(model, unit, unit.principal):
+            model = model.with_unit(replace(unit, life=Life.DYING))
+    return model
+
+
+def _lodges(model: Model, unit: Unit, principal_name: str) -> bool:
+    """Whether a living principal and a living container relation still hold a subordinate."""
+    principal = model.units.get(principal_name)
+    if principal is None or principal.life is Life.DYING:
+        return False
+    return any(
+        relation.scope is Scope.CONTAINER
+        and relation.life is Life.ALIVE
+        and relation.involves(principal.application)
+        for relation in model.relations_of(unit.application)
+    )
+
+
+def _dead_units(model: Model, _: float) -> Model:
+    """Dying units that have nothing to undo: they were not installed, or could not be."""
+    dead = [
+        unit.name
+        for unit in model.units.values()
+        if unit.life is Life.DYING and not unit.installed
+        if unit.pending is None or unit.pending.failures
+        if not model.subordinates_of(unit.name)
+    ]
+    return replace(model, units=_except(model.units, dead)) if dead else model
+
+
+def _departures(model: Model, _: float) -> Model:
+    """Units that are gone, or leave a peer relation on their way out, are out of scope."""
+    for relation in model.relations.values():
+        staying = frozenset(m for m in relation.members if _stays(model, relation, m))
+        if staying != relation.members:
+            model = model.with_relation(replace(relation, members=staying))
+    return model
+
+
+def _stays(model: Model, relation: Relation, member: str) -> bool:
+    unit = model.units.get(member)
+    return unit is not None and not (relation.peer and unit.life is Life.DYING)
+
+
+def _dead_relations(model: Model, _: float) -> Model:
+    watched = {i for u in model.units.values() for i in u.views}
+    dead = [r.id for r in model.relations.values() if r.life is Life.DYING and r.id not in watched]
+    return replace(model, relations=_except(model.relations, dead)) if dead else model
+
+
+def _dead_applications(model: Model, _: float) -> Model:
+    def empty(application: Application) -> bool:
+        related = model.relations_of(application.name) or model.units_of(application.name)
+        return not related
+
+    dying = [a for a in model.applications.values() if a.life is Life.DYING]
+    dead = [a.name for a in dying if empty(a)]
+    return replace(model, applications=_except(model.applications, dead)) if dead else model
+
+
+def _orphans(model: Model, _: float) -> Model:
+    """Secrets without owner, grants without relation, consumers and storage without unit."""
+    owners = {*model.applications, *model.units}
+    secrets = {
+        i: _trimmed(model, secret) for i, secret in model.secrets.items() if secret.owner in owners
+    }
+    if secrets != model.secrets:
+        model = replace(model, secrets=secrets)
+    if any(s.unit not in model.units for s in model.storages.values()):
+        kept = {i: s for i, s in model.storages.items() if s.unit in model.units}
+        model = replace(model, storages=kept)
+    return model
+
+
+def _trimmed(model: Model, secret: Secret) -> Secret:
+    grants = tuple(g for g in secret.grants if g.relation in model.relations)
+    consumers = {u: c for u, c in secret.consumers.items() if u in model.units}
+    if grants == secret.grants and len(consumers) == len(secret.consumers):
+        return secret
+    return replace(secret, grants=grants, consumers=consumers)
+
+
+def _orphaned_actions(model: Model, now: float) -> Model:
+    for action in model.actions.values():
+        if action.status == "pending" and action.unit not in model.units:
+            ended = replace(action, status="aborted", message="the unit is gone", completed=now)
+            model = model.with_action(ended)
+    return model
+
+
+def _leadership(model: Model, _: float) -> Model:
+    """A unit that no longer leads will be told again when it does."""
+    for unit in model.units.values():
+        if unit.leader and model.leader_of(unit.application) != unit.name:
+            model = model.with_unit(replace(unit, leader=False))
+    return model
+
+
+_STEPS: tuple[Callable[[Model, float], Model], ...] = (
+    _dying_applications,
+    _dying_subordinates,
+    _new_subordinates,
+    _dead_units,
+    _departures,
+    _dead_relations,
+    _dead_applications,
+    _orphans,
+    _orphaned_actions,
+    _leadership,
+)
+
+
+def _except(mapping: Mapping[K, V], keys: list[K]) -> dict[K, V]:
+    return {k: v for k, v in mapping.items() if k not in keys}

@@ -1,0 +1,128 @@
+"""A status as the table that `juju status` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+_MODEL = ("Model", "Controller", "Cloud/Region", "Version", "SLA", "Timestamp")
+_APPLICATIONS = (
+    *("App", "Version", "Status", "Scale", "Charm", "Channel", "Rev", "Exposed"),
+    "Message",
+)
+_UNITS = ("Unit", "Workload", "Agent", "Machine", "Public address", "Ports", "Message")
+_MACHINES = ("Machine", "State", "Address", "Inst id", "Base", "AZ", "Message")
+_RELATIONS = ("Integration provider", "Requirer", "Interface", "Type", "Message")
+_STORAGE = ("Storage Unit", "Storage ID", "Type", "Mountpoint", "Status")
+_RIGHT = {"Scale", "Rev"}
+
+
+def format_tabular(status: Mapping[str, Any], relations: Iterable[tuple[str, ...]] = ()) -> str:
+    """Lay a status out in Juju's tables: model, applications, units, machines, relations.
+
+    Args:
+        status: in the shape of `juju status --format json`.
+        relations: rows of provider, requirer, interface, type and message, for `--relations`.
+    """
+    applications = [_application_row(status, name) for name in sorted(status["applications"])]
+    machines = [_machine_row(name, m) for name, m in sorted(status["machines"].items())]
+    tables = (
+        table(_MODEL, [_model_row(status)]),
+        table(_APPLICATIONS, applications),
+        table(_UNITS, list(_unit_rows(status))),
+        table(_MACHINES, machines),
+        table(_RELATIONS, sorted(relations)),
+        table(_STORAGE, list(_storage_rows(status))),
+    )
+    return "\n\n".join(table for table in tables if table)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns two blanks apart; numbers to the right; nothing at all without rows."""
+    if not rows:
+        return ""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    right = [name in _RIGHT for name in header]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _model_row(status: Mapping[str, Any]) -> list[str]:
+    model = status["model"]
+    cloud = "/".join(filter(None, (model["cloud"], model.get("region", ""))))
+    timestamp = status["controller"]["timestamp"]
+    return [model["name"], model["controller"], cloud, model["version"], model["sla"], timestamp]
+
+
+def _application_row(status: Mapping[str, Any], name: str) -> list[str]:
+    application = status["applications"][name]
+    current = application["application-status"]
+    return [
+        name,
+        application.get("version", ""),
+        current["current"],
+        _scale(status, name),
+        application["charm-name"],
+        application.get("charm-channel", ""),
+        str(application["charm-rev"]),
+        "yes" if application["exposed"] else "no",
+        current.get("message", ""),
+    ]
+
+
+def _scale(status: Mapping[str, Any], application: str) -> str:
+    """How many units there are; `up/all` while some are not up."""
+    units = [u for name, u, _ in _units(status) if name.startswith(f"{application}/")]
+    up = sum(u["juju-status"]["current"] in ("executing", "idle", "running") for u in units)
+    return str(up) if up == len(units) else f"{up}/{len(units)}"
+
+
+def _units(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    """Units with their depth: subordinates follow their principals."""
+    for _, application in sorted(status["applications"].items()):
+        for name, unit in application.get("units", {}).items():
+            yield name, unit, 0
+            for lodger, subordinate in unit.get("subordinates", {}).items():
+                yield lodger, subordinate, 1
+
+
+def _unit_rows(status: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name, unit, depth in _units(status):
+        agent = unit["juju-status"]
+        message = unit["workload-status"].get("message", "")
+        if agent["current"] == "executing" and agent.get("message"):
+            message = " ".join(filter(None, (f"({agent['message']})", message)))
+        yield [
+            f"{'  ' * depth}{name}{'*' if unit.get('leader') else ''}",
+            unit["workload-status"]["current"],
+            agent["current"],
+            unit.get("machine", ""),
+            unit.get("public-address", ""),
+            ",".join(unit.get("open-ports", ())),
+            message,
+        ]
+
+
+def _machine_row(name: str, machine: Mapping[str, Any]) -> list[str]:
+    return [
+        name,
+        machine["juju-status"]["current"],
+        machine["dns-name"],
+        machine["instance-id"],
+        f"{machine['base']['name']}@{machine['base']['channel']}",
+        "",
+        machine["machine-status"].get("message", ""),
+    ]
+
+
+def _storage_rows(status: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name, storage in status.get("storage", {}).get("storage", {}).items():
+        for unit, attachment in storage["attachments"]["units"].items():
+            current = storage["status"]["current"]
+            yield [unit, name, storage["kind"], attachment["location"], current]

@@ -1,0 +1,406 @@
+"""The agent as a process, with real charms: deploy, run, fail, be killed, go on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from machine.client import BundleError, ChangeError, Client, Error, TimeoutExpiredError
+
+CHARMS = Path(__file__).parent / "charms"
+LIB = Path(__file__).parents[2] / "lib"
+PATIENCE = 30.0
+T = TypeVar("T")
+
+
+class Agent:
+    """An agent on a folder of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.client = Client(folder / "socket")
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "machine", "agent", "--state", str(self.state)]
+        command += ["--socket", str(self.folder / "socket"), *self._options]
+        env = {"PYTHONPATH": str(LIB), "PATH": os.environ["PATH"]}
+        self._process = subprocess.Popen(command, env=env)
+        until(lambda: self.answers() or None, "the agent answers")
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.client.status())
+        except Error:
+            return False
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self._process
+        self._process.send_signal(number)
+        return self._process.wait(PATIENCE)
+
+    def close(self) -> None:
+        if self._process and self._process.poll() is None:
+            self.stop()
+
+    def deploy(self, text: str) -> list[str]:
+        bundle = self.folder / "bundle.yaml"
+        bundle.write_text(textwrap.dedent(text).replace("CHARMS", str(CHARMS)))
+        return self.client.deploy(bundle)
+
+    def settle(self) -> None:
+        self.client.wait_idle(PATIENCE)
+
+    def message(self, unit: str) -> str:
+        return self.unit(unit)["workload-status"].get("message", "")
+
+    def unit(self, name: str) -> dict[str, Any]:
+        application = name.partition("/")[0]
+        return self.client.status()["applications"][application]["units"][name]
+
+    def until_error(self, unit: str) -> None:
+        until(
+            lambda: self.unit(unit)["workload-status"]["current"] == "error" or None,
+            f"{unit} is in error",
+        )
+
+    def charm(self, unit: str) -> Path:
+        return self.state / "units" / unit.replace("/", "-") / "charm"
+
+    def outcomes(self, unit: str, hook: str) -> list[str]:
+        return [r.outcome for r in self.client.hooks() if (r.unit, r.hook) == (unit, hook)]
+
+
+def until(condition: Callable[[], T | None], what: str) -> T:
+    deadline = time.monotonic() + PATIENCE
+    while (found := condition()) is None:
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.02)
+    return found
+
+
+def running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture(params=["fork", "exec"])
+def way(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    agent = Agent(tmp_path)
+    agent.start()
+    yield agent
+    agent.close()
+
+
+@pytest.fixture
+def either(tmp_path: Path, way: str) -> Iterator[Agent]:
+    """An agent that runs hooks in forks, and one that runs them as programs."""
+    agent = Agent(tmp_path, *(["--exec"] if way == "exec" else []))
+    agent.start()
+    yield agent
+    agent.close()
+
+
+TWO = """
+    applications:
+      db: {charm: CHARMS/db, num_units: 1}
+      web: {charm: CHARMS/web, num_units: 1}
+    relations: [[db, web]]
+"""
+ONE = "applications: {recorder: {charm: CHARMS/recorder, num_units: 1}}"
+
+
+def test_two_charms_with_a_relation_and_a_secret(agent: Agent):
+    assert agent.deploy(TWO)
+    agent.settle()
+    assert agent.message("web/0") == "hello user-1 p1"
+    assert agent.deploy(TWO) == []
+    result = agent.client.run("db/leader", "rotate", {"suffix": "x"}, PATIENCE)
+    assert (result.status, result.results, result.log) == (
+        "completed",
+        {"count": "1"},
+        ["rotated 1"],
+    )
+    agent.settle()
+    assert agent.message("web/0") == "hello user-1 p1x"
+    agent.client.set_config("web", {"greeting": "hi"})
+    agent.settle()
+    assert agent.message("web/0") == "hi user-1 p1x"
+
+
+def test_forks_and_programs_give_the_same(tmp_path: Path):
+    seen: list[Any] = []
+    for way in ("fork", "exec"):
+        (tmp_path / way).mkdir()
+        agent = Agent(tmp_path / way, *(["--exec"] if way == "exec" else []))
+        agent.start()
+        try:
+            agent.deploy(ONE)
+            agent.settle()
+            results = [
+                agent.client.run("recorder/0", "show", {"outcome": outcome}, PATIENCE)
+                for outcome in ("succeed", "fail", "crash")
+            ]
+            shown = [(r.status, r.message, r.log, r.results.get("stdout")) for r in results]
+            assert results[0].results["cwd"] == str(agent.charm("recorder/0"))
+            environment = set(json.loads(results[0].results["environment"])) - {"PYTHONPATH"}
+            (relation,) = agent.client.relations()
+            log = agent.client.debug_log(level="INFO")
+            # A traceback shows the way by which the charm was reached.
+            lines = [(line.level, line.module, line.message.splitlines()[0]) for line in log]
+            seen.append((shown, environment - {"LC_CTYPE", "PWD"}, relation, lines))
+        finally:
+            agent.close()
+    assert seen[0] == seen[1]
+    assert seen[0][0] == [
+        ("completed", "", ["showing"], "to stdout\n"),
+        ("failed", "as asked", ["showing"], "to stdout\n"),
+        ("failed", "exit status 1", ["showing"], "to stdout\n"),
+    ]
+    assert not {"HOME", "USER"} & seen[0][1]
+
+
+def test_a_wrong_bundle_changes_nothing(agent: Agent):
+    with pytest.raises(BundleError, match='does not define relation "nothing"'):
+        agent.deploy(TWO.replace("[db, web]", "['db:nothing', web]"))
+    assert agent.client.status()["applications"] == {}
+
+
+def test_options_are_checked(agent: Agent):
+    agent.deploy(TWO)
+    with pytest.raises(ChangeError, match='unknown option "colour"'):
+        agent.client.set_config("web", {"colour": "red"})
+    with pytest.raises(ChangeError, match="not found"):
+        agent.client.run("web/7", "x", {}, PATIENCE)
+
+
+class TestFailure:
+    def test_a_failed_hook_has_written_nothing_and_shows_in_the_status(self, agent: Agent):
+        agent.deploy(ONE.replace("1}", "1, options: {fail: start}}"))
+        agent.until_error("recorder/0")
+        assert agent.message("recorder/0") == 'hook failed: "start"'
+        (relation,) = agent.client.relations()
+        assert "start" not in json.loads(relation.databags["recorder/0"]["done"])
+        agent.client.run("recorder/0", "show", {}, PATIENCE)
+        agent.client.set_config("recorder", {}, ["fail"])
+        agent.client.resolved("recorder/0")
+        agent.settle()
+        assert agent.outcomes("recorder/0", "start")[-1] == "done"
+        (relation,) = agent.client.relations()
+        assert json.loads(relation.databags["recorder/0"]["done"]).count("start") == 1
+
+    def test_a_failed_hook_can_be_counted_as_run(self, agent: Agent):
+        agent.deploy(ONE.replace("1}", "1, options: {fail: start}}"))
+        agent.until_error("recorder/0")
+        agent.client.resolved("recorder/0", retry=False)
+        agent.settle()
+        assert set(agent.outcomes("recorder/0", "start")) == {"failed"}
+
+    def test_a_charm_that_cannot_be_loaded_says_why_and_is_loaded_anew(
+        self, agent: Agent, tmp_path: Path
+    ):
+        charm = tmp_path / "broken"
+        (charm / "src").mkdir(parents=True)
+        (charm / "charmcraft.yaml").write_text("{name: broken, summary: s, description: d}")
+        (charm / "src/charm.py").write_text("import nowhere\n")
+        agent.deploy(f"applications: {{broken: {{charm: {charm}, num_units: 1}}}}")
+        agent.until_error("broken/0")
+        said = [line.message for line in agent.client.debug_log()]
+        assert any("No module named 'nowhere'" in message for message in said)
+        (charm / "src/charm.py").write_text("import ops\nops.main(ops.CharmBase)\n")
+        agent.client.resolved("broken/0")
+        agent.settle()
+
+
+class TestCrash:
+    def begin_waiting(self, agent: Agent) -> tuple[Path, list[int]]:
+        """Have config-changed run and wait, with a child, for a file that is not there."""
+        agent.deploy(ONE)
+        agent.settle()
+        awaited = agent.folder / "awaited"
+        agent.client.set_config("recorder", {"wait-for": str(awaited)})
+        pids = agent.charm("recorder/0") / "pids"
+        text = until(lambda: (pids.exists() and pids.read_text()) or None, "the hook waits")
+        return awaited, [int(pid) for pid in text.split()]
+
+    def goes_on(self, agent: Agent, awaited: Path) -> None:
+        agent.start()
+        awaited.touch()
+        agent.settle()
+        outcomes = agent.outcomes("recorder/0", "config-changed")
+        assert outcomes[0] == outcomes[-1] == "done"
+        assert set(outcomes[1:-1]) == {"killed"}
+        (relation,) = agent.client.relations()
+        done = json.loads(relation.databags["recorder/0"]["done"])
+        assert done.count("config-changed") == 2
+        assert agent.unit("recorder/0")["juju-status"]["current"] == "idle"
+
+    def test_killed_in_a_hook_the_agent_resumes_at_it_and_nothing_was_half_written(
+        self, either: Agent
+    ):
+        awaited, pids = self.begin_waiting(either)
+        either.stop(signal.SIGKILL)
+        until(lambda: not any(map(running, pids)) or None, "the hook and its child are dead")
+        self.goes_on(either, awaited)
+
+    def test_asked_to_stop_the_agent_kills_its_hooks_and_they_stay_due(self, either: Agent):
+        awaited, pids = self.begin_waiting(either)
+        assert either.stop() == 0
+        assert not any(map(running, pids))
+        self.goes_on(either, awaited)
+
+    def test_a_killed_fork_server_is_no_failure_of_the_charm(self, agent: Agent):
+        awaited, (hook, _) = self.begin_waiting(agent)
+        status = Path(f"/proc/{hook}/status").read_text()
+        parent = next(line.split()[1] for line in status.splitlines() if "PPid" in line)
+        (agent.charm("recorder/0") / "pids").unlink()
+        os.kill(int(parent), signal.SIGKILL)
+        until(lambda: not running(hook) or None, "the hook is dead")
+        awaited.touch()
+        agent.settle()
+        assert agent.outcomes("recorder/0", "config-changed") == ["done", "killed", "done"]
+
+    def test_an_action_that_ran_has_failed_and_is_not_run_again(self, agent: Agent):
+        agent.deploy(ONE)
+        agent.settle()
+        with pytest.raises(TimeoutExpiredError):
+            agent.client.run("recorder/0", "show", {"outcome": "hang"}, timeout=0.3)
+        agent.stop(signal.SIGKILL)
+        agent.start()
+        agent.settle()
+        assert agent.outcomes("recorder/0", "action show") == ["killed"]
+
+    def test_after_a_boot_of_the_host_start_runs_again(self, agent: Agent):
+        agent.deploy(ONE)
+        agent.settle()
+        agent.stop()
+        store = sqlite3.connect(agent.state / "store.db")
+        with store:
+            changed = "UPDATE thing SET body = json_set(body, '$.boot', 'x') WHERE kind = 'model'"
+            store.execute(changed)
+        store.close()
+        agent.start()
+        agent.settle()
+        assert agent.outcomes("recorder/0", "start") == ["done", "done"]
+
+    def test_killed_again_and_again_it_comes_to_the_same_end(self, agent: Agent):
+        agent.deploy(TWO)
+        for number in range(8):
+            with contextlib.suppress(TimeoutExpiredError):
+                agent.client.wait_idle(0.02 * number)
+            agent.stop(signal.SIGKILL)
+            agent.start()
+        agent.settle()
+        assert agent.message("web/0") == "hello user-1 p1"
+        assert agent.deploy(TWO) == []
+
+    def test_there_is_one_agent_for_a_state(self, agent: Agent, capfd: pytest.CaptureFixture[str]):
+        second = subprocess.run(
+            [sys.executable, "-m", "machine", "agent", "--state", str(agent.state),
+             "--socket", str(agent.folder / "other")],
+            env={"PYTHONPATH": str(LIB), "PATH": os.environ["PATH"]},
+            check=False, timeout=PATIENCE,
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert "another agent" in capfd.readouterr().err
+
+
+def test_units_and_relations_come_and_go(agent: Agent):
+    agent.deploy(TWO)
+    agent.client.add_unit("web", 2)
+    agent.settle()
+    assert agent.message("web/2") == "hello user-1 p1"
+    agent.client.remove_unit("web/0")
+    agent.settle()
+    assert set(agent.client.status()["applications"]["web"]["units"]) == {"web/1", "web/2"}
+    assert agent.unit("web/1")["leader"]
+    agent.client.remove_relation("db", "web")
+    agent.settle()
+    assert agent.message("web/1") == "relation database missing"
+
+
+def test_a_second_life_begins_afresh(agent: Agent):
+    agent.deploy(ONE)
+    agent.settle()
+    first = (agent.charm("recorder/0") / "hooks").read_text()
+    agent.client.remove_application("recorder")
+    agent.settle()
+    assert not agent.charm("recorder/0").exists()
+    agent.deploy(ONE)
+    agent.settle()
+    assert (agent.charm("recorder/0") / "hooks").read_text() == first
+
+
+def test_a_new_version_of_a_charm_is_taken_up(agent: Agent, tmp_path: Path):
+    charm = tmp_path / "web"
+    shutil.copytree(CHARMS / "web", charm)
+    bundle = f"applications: {{web: {{charm: {charm}, num_units: 1}}}}"
+    agent.deploy(bundle)
+    agent.settle()
+    code = (charm / "src/charm.py").read_text()
+    (charm / "src/charm.py").write_text(code.replace("database missing", "database is missing"))
+    assert agent.deploy(bundle) == [f"upgrade web from {charm}"]
+    agent.settle()
+    assert agent.outcomes("web/0", "upgrade-charm") == ["done"]
+    assert agent.message("web/0") == "relation database is missing"
+
+
+def test_a_hooks_tools_reach_its_own_unit_only(agent: Agent):
+    """Without the token of a running hook the tools' socket answers nothing."""
+    agent.deploy(ONE)
+    agent.settle()
+    env = {
+        "JUJU_AGENT_SOCKET_ADDRESS": str(agent.state / "tools.socket"),
+        "JUJU_CONTEXT_ID": "0" * 32,
+        "JUJU_UNIT_NAME": "recorder/0",
+        "PATH": os.environ["PATH"],
+    }
+    asked = subprocess.run(
+        [agent.state / "tools/config-get"], env=env, capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 1
+    assert asked.stderr == "ERROR no such hook context: the hook is over\n"
+
+
+def test_sockets_and_store_are_for_the_owner_alone(agent: Agent):
+    for path in (agent.folder / "socket", agent.state / "tools.socket", agent.state / "store.db"):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_watch_shows_each_change(agent: Agent):
+    states = agent.client.watch()
+    assert next(states)["applications"] == {}
+    agent.deploy(TWO)
+    for state in states:
+        units = state["applications"]["web"]["units"].values()
+        if [u["workload-status"]["current"] for u in units] == ["active"]:
+            break
+    agent.client.remove_application("web")
+    for state in states:
+        if "web" not in state["applications"]:
+            break
+    agent.settle()
+    assert [r.endpoints for r in agent.client.relations()] == [("db:db-peers",)]

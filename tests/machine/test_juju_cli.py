@@ -1,0 +1,216 @@
+"""jubilant drives the agent through the Juju-compatible command line, unchanged."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import jubilant
+import pytest
+
+HERE = Path(__file__).parent
+LIB = HERE.parents[1] / "lib"
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def juju(tmp_path_factory: pytest.TempPathFactory) -> Iterator[jubilant.Juju]:
+    """A client of an agent with the bundle of the test charms deployed and settled."""
+    folder = tmp_path_factory.mktemp("machine")
+    binary = folder / "juju"
+    binary.write_text(
+        f"#!/bin/sh\nPYTHONPATH={LIB} MACHINE_SOCKET={folder}/socket exec {sys.executable} "
+        '-m machine juju "$@"\n'
+    )
+    binary.chmod(0o755)
+    with agent(folder):
+        juju = jubilant.Juju(cli_binary=binary, model="test")
+        juju.deploy(HERE / "bundle.yaml")
+        settled(juju, "web")
+        yield juju
+
+
+@contextlib.contextmanager
+def agent(folder: Path) -> Iterator[None]:
+    options = ("--state", folder / "state", "--socket", folder / "socket", "--model", "test")
+    with (folder / "agent.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "machine", "agent", *map(str, options)],
+            env={"PYTHONPATH": str(LIB)},
+            stderr=log,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not (folder / "socket").exists():
+            assert process.poll() is None, (folder / "agent.log").read_text()
+            assert time.monotonic() < deadline, "the agent's socket did not appear"
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def settled(juju: jubilant.Juju, *apps: str) -> jubilant.Status:
+    def ready(status: jubilant.Status) -> bool:
+        return jubilant.all_active(status, *apps) and jubilant.all_agents_idle(status, *apps)
+
+    return juju.wait(ready, delay=0.1, timeout=PATIENCE, successes=1)
+
+
+def refused(juju: jubilant.Juju, *arguments: str) -> tuple[int, str]:
+    with pytest.raises(jubilant.CLIError) as refusal:
+        juju.cli(*arguments)
+    return refusal.value.returncode, refusal.value.stderr
+
+
+def test_status(juju: jubilant.Juju):
+    status = juju.status()
+    assert status.model.name == "test"
+    assert status.apps["web"].relations["database"][0].related_app == "db"
+    assert status.apps["web"].app_status.message.startswith("hello user-")
+
+
+def test_status_of_named_applications(juju: jubilant.Juju):
+    assert list(json.loads(juju.cli("status", "web/0", "--format=json"))["applications"]) == [
+        "web"
+    ]
+
+
+def test_status_as_table_with_relations(juju: jubilant.Juju):
+    table = juju.cli("status", "--relations")
+    assert "db:database           web:database  test_db    regular" in table
+    assert "db:db-peers           db:db-peers   db_peers   peer" in table
+
+
+def test_a_bundle_deployed_again_changes_nothing(juju: jubilant.Juju):
+    assert juju.cli("deploy", str(HERE / "bundle.yaml")) == "No changes to apply.\n"
+
+
+def test_config_is_read_set_and_reset(juju: jubilant.Juju):
+    assert juju.config("web") == {"greeting": "hello"}
+    juju.config("web", {"greeting": "good day"})
+    assert settled(juju, "web").apps["web"].app_status.message.startswith("good day")
+    assert juju.cli("config", "web", "greeting") == "good day\n"
+    juju.config("web", reset="greeting")
+    assert settled(juju, "web").apps["web"].app_status.message.startswith("hello")
+
+
+def test_config_says_where_a_value_is_from(juju: jubilant.Juju):
+    setting = json.loads(juju.cli("config", "--format", "json", "db"))["settings"]["prefix"]
+    assert setting == {
+        "default": "user",
+        "description": "Prefix of user names.",
+        "source": "default",
+        "type": "string",
+        "value": "user",
+    }
+
+
+def test_an_action_gives_its_results_and_log(juju: jubilant.Juju):
+    task = juju.run("db/leader", "rotate", {"suffix": "x"})
+    assert (task.status, task.return_code) == ("completed", 0)
+    assert task.results == {"count": "1"}
+    assert task.log
+
+
+def test_an_action_that_cannot_be_run_is_a_value_error(juju: jubilant.Juju):
+    with pytest.raises(ValueError, match='action "dance" not defined for unit "db/0"'):
+        juju.run("db/0", "dance")
+    with pytest.raises(ValueError, match='unit "db/7" not found'):
+        juju.run("db/7", "rotate")
+    with pytest.raises(ValueError, match='unknown parameter "colour"'):
+        juju.run("db/0", "rotate", {"colour": "red"})
+
+
+def test_show_unit(juju: jubilant.Juju):
+    unit = juju.show_unit("web/0")
+    (relation,) = unit.relation_info
+    assert (unit.leader, relation.endpoint, relation.related_endpoint) == (
+        *(True, "database", "database"),
+    )
+    assert relation.app_data["secret"].startswith("secret:")
+    assert relation.related_units["db/0"].in_scope
+
+
+def test_show_model_and_version(juju: jubilant.Juju):
+    model = juju.show_model()
+    assert (model.short_name, model.model_type, model.cloud) == ("test", "iaas", "localhost")
+    assert juju.version().tuple >= (3, 6)
+
+
+def test_debug_log(juju: jubilant.Juju):
+    lines = juju.debug_log(limit=3).splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("unit-") for line in lines)
+
+
+def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
+    juju.deploy(HERE / "charms/web", "shop", config={"greeting": "welcome"}, num_units=2)
+    juju.integrate("shop", "db")
+    status = settled(juju, "shop")
+    assert len(status.apps["shop"].units) == 2
+    assert status.apps["shop"].app_status.message.startswith("welcome user-")
+    juju.remove_application("shop")
+    juju.wait(lambda s: "shop" not in s.apps, delay=0.1, timeout=PATIENCE, successes=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (("bootstrap",), 1, 'ERROR juju: "bootstrap" is not offered on this host'),
+        (("status", "--fast"), 2, "ERROR No such option: --fast"),
+        (("config", "nobody"), 1, 'ERROR application "nobody" not found'),
+        (("config", "web", "colour"), 1, 'ERROR key "colour" not found in "web"'),
+        (("config", "web", "colour=red"), 1, 'ERROR unknown option "colour"'),
+        (("integrate", "web", "db"), 1, 'ERROR relation "db:database web:database" already'),
+        (("integrate", "web:database", "db:databse"), 1, "(did you mean 'database'?)"),
+        (("deploy", "mysql"), 1, 'ERROR "mysql" is neither a bundle\'s file nor the path'),
+        (("deploy", str(HERE / "charms/web")), 1, 'ERROR cannot add application "web"'),
+        (("remove-application", "nobody", "--no-prompt"), 1, 'application "nobody" not found'),
+        (("resolved", "web/0"), 1, 'ERROR unit "web/0" is not in an error state'),
+        (("show-unit", "web/9"), 1, 'ERROR unit "web/9" not found'),
+        (("run", "rotate"), 1, "ERROR expected units, one action"),
+        (("run", "db/0", "rotate", "--wait", "soon"), 1, 'ERROR invalid duration "soon"'),
+    ],
+)
+def test_refusals_have_jujus_exit_codes(
+    juju: jubilant.Juju, arguments: tuple[str, ...], code: int, complaint: str
+):
+    returned, told = refused(juju, *arguments)
+    assert complaint in told
+    assert returned == code
+
+
+def test_another_model_is_not_found(juju: jubilant.Juju):
+    other = jubilant.Juju(cli_binary=juju.cli_binary, model="other")
+    with pytest.raises(jubilant.CLIError) as refusal:
+        other.status()
+    assert "ERROR model other not found" in refusal.value.stderr
+
+
+def test_an_option_that_a_charm_does_not_have_is_refused_before_it_is_deployed(
+    juju: jubilant.Juju,
+):
+    told = refused(juju, "deploy", str(HERE / "charms/web"), "x", "--config", "colour=red")[1]
+    assert told == 'ERROR x: unknown option "colour" of charm "web"\n'
+    assert "x" not in juju.status().apps
+
+
+def test_without_an_agent_the_error_is_one_line(juju: jubilant.Juju, tmp_path: Path):
+    environment = {"PYTHONPATH": str(LIB), "MACHINE_SOCKET": str(tmp_path / "none")}
+    result = subprocess.run(
+        [sys.executable, "-m", "machine", "juju", "status"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"ERROR no agent answers on {tmp_path}/none")
+    assert result.stderr.count("\n") == 1

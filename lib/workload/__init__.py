@@ -1,0 +1,1 @@
+"""The workload plane: snap config becomes files and running services."""

@@ -1,0 +1,28 @@
+"""Horizon: the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workload.component import Component, File, Service
+from workload.config.horizon import HorizonConfig
+
+
+def derive(config: HorizonConfig) -> Mapping[str, Any]:
+    """Split the names browsers may use."""
+    names = [name.strip() for name in config.allowed_hosts.split(",")]
+    return {"allowed_hosts": [name for name in names if name]}
+
+
+COMPONENT = Component(
+    name="horizon",
+    config=HorizonConfig,
+    files=(
+        File("horizon/horizon_settings.py", "horizon/horizon_settings.py.j2", ("horizon",)),
+        File("horizon/uwsgi.ini", "horizon/uwsgi.ini.j2", ("horizon",)),
+    ),
+    services=(Service("horizon", ("auth-url", "secret-key")),),
+    derive=derive,
+    directories=(("lib/horizon", None),),
+)

@@ -1,0 +1,1 @@
+"""What the appliance makes on the host outside its own folder."""

@@ -1,0 +1,390 @@
+"""What can be made on a host, each with how to see that it is there and how to undo it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from workload.host import network
+
+
+class UndoError(Exception):
+    """A thing that cannot be undone; the message says which and why."""
+
+
+class Thing(BaseModel, ABC):
+    """Something on the host. Its fields say which; two with the same `key` are the same thing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def key(self) -> str:
+        """What tells it from others of its kind."""
+        return self.model_dump_json()
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether it is there."""
+
+    @abstractmethod
+    def undo(self) -> None:
+        """Make it not be there; called only where it is.
+
+        Raises:
+            UndoError, network.NetworkError, OSError: it is in use or the host refuses.
+        """
+
+
+class Link(Thing):
+    """A network link: a bridge, a veth pair, a dummy."""
+
+    kind: Literal["link"] = "link"
+    name: str
+
+    def __str__(self) -> str:
+        return f"network link {self.name}"
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return network.link_exists(self.name)
+
+    def undo(self) -> None:
+        """Delete it."""
+        network.delete_link(self.name)
+
+
+class Datapath(Thing):
+    """A datapath of the kernel's Open vSwitch, with its ports."""
+
+    kind: Literal["datapath"] = "datapath"
+    name: str
+
+    def __str__(self) -> str:
+        return f"Open vSwitch datapath {self.name}"
+
+    def exists(self) -> bool:
+        """Whether it is there: its local port is a link of the same name."""
+        return network.link_exists(self.name)
+
+    def undo(self) -> None:
+        """Delete it."""
+        _run(["ovs-dpctl", "del-dp", self.name])
+
+
+class Address(Thing):
+    """An IPv4 address of a link, with its prefix."""
+
+    kind: Literal["address"] = "address"
+    link: str
+    address: IPv4Interface
+
+    def __str__(self) -> str:
+        return f"address {self.address} of {self.link}"
+
+    def exists(self) -> bool:
+        """Whether the link is there and has it."""
+        return network.has_address(self.link, self.address)
+
+    def undo(self) -> None:
+        """Take it from the link."""
+        network.delete_address(self.link, self.address)
+
+
+class NftablesTable(Thing):
+    """A table of nftables with all that is in it."""
+
+    kind: Literal["nftables-table"] = "nftables-table"
+    family: Literal["ip", "ip6", "inet", "bridge"] = "ip"
+    name: str
+
+    def __str__(self) -> str:
+        return f"nftables table {self.family} {self.name}"
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        command = ["nft", "list", "table", self.family, self.name]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def undo(self) -> None:
+        """Delete it."""
+        _run(["nft", "delete", "table", self.family, self.name])
+
+
+class IptablesRule(Thing):
+    """A rule in a chain of iptables that the host's own firewall made.
+
+    Attributes:
+        command: `iptables`, or `iptables-legacy` where the chain is of the older kind.
+        rule: its words behind the chain's name.
+    """
+
+    kind: Literal["iptables-rule"] = "iptables-rule"
+    command: Literal["iptables", "iptables-legacy"]
+    chain: str
+    rule: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.command} rule {self.chain} {' '.join(self.rule)}"
+
+    def exists(self) -> bool:
+        """Whether it is in the chain."""
+        command = [self.command, "--wait", "--check", self.chain, *self.rule]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def undo(self) -> None:
+        """Delete it."""
+        _run([self.command, "--wait", "--delete", self.chain, *self.rule])
+
+
+class Sysctl(Thing):
+    """A kernel parameter, e.g. `net.ipv4.ip_forward`, and what it was before."""
+
+    kind: Literal["sysctl"] = "sysctl"
+    name: str
+    value: str
+    previous: str
+
+    def __str__(self) -> str:
+        return f"kernel parameter {self.name} = {self.value}, before {self.previous}"
+
+    @property
+    def key(self) -> str:
+        """Its name: what it was before is what it was before the first change."""
+        return self.name
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return Path("/proc/sys", *self.name.split("."))
+
+    def exists(self) -> bool:
+        """Whether it still has the value it was given; another one is someone else's."""
+        return self.path.exists() and self.path.read_text().strip() == self.value
+
+    def undo(self) -> None:
+        """Give it the value it had."""
+        self.path.write_text(self.previous)
+
+
+class File(Thing):
+    """A file outside the appliance's folder."""
+
+    kind: Literal["file"] = "file"
+    path: Path
+
+    def __str__(self) -> str:
+        return f"file {self.path}"
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return self.path.exists() or self.path.is_symlink()
+
+    def undo(self) -> None:
+        """Delete it."""
+        self.path.unlink()
+
+
+class Directory(Thing):
+    """A folder outside the appliance's folder.
+
+    Attributes:
+        contents: whether all that is in it goes with it; else it stays while it holds something.
+    """
+
+    kind: Literal["directory"] = "directory"
+    path: Path
+    contents: bool = False
+
+    def __str__(self) -> str:
+        return f"folder {self.path}" + (" with its contents" if self.contents else "")
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return self.path.is_dir()
+
+    def undo(self) -> None:
+        """Delete it."""
+        if not self.contents:
+            return self.path.rmdir()
+        # Never into what is mounted below: that has an entry of its own.
+        if mounts := [mount for mount in _mounts() if self.path in mount.parents]:
+            raise UndoError(f"{mounts[0]} is still mounted")
+        shutil.rmtree(self.path)
+
+
+class Mount(Thing):
+    """A mounted file system."""
+
+    kind: Literal["mount"] = "mount"
+    path: Path
+
+    def __str__(self) -> str:
+        return f"mount {self.path}"
+
+    def exists(self) -> bool:
+        """Whether it is mounted."""
+        return self.path in _mounts()
+
+    def undo(self) -> None:
+        """Unmount it."""
+        _run(["umount", str(self.path)])
+
+
+class Namespaces(Thing):
+    """Network namespaces that a service makes and names by itself.
+
+    Attributes:
+        prefix: what their names begin with.
+        spared: those that were there before.
+    """
+
+    kind: Literal["namespaces"] = "namespaces"
+    prefix: str
+    spared: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"network namespaces {self.prefix}*"
+
+    @property
+    def key(self) -> str:
+        """The prefix: what was there before is what was there at first."""
+        return self.prefix
+
+    def exists(self) -> bool:
+        """Whether any is there."""
+        return bool(self._present())
+
+    def undo(self) -> None:
+        """Remove them."""
+        for name in self._present():
+            network.delete_namespace(name)
+
+    def _present(self) -> list[str]:
+        return [
+            name
+            for name in network.namespaces()
+            if name.startswith(self.prefix) and name not in self.spared
+        ]
+
+
+class Links(Thing):
+    """Network links that a service makes and names by itself.
+
+    Attributes:
+        pattern: regular expression that their whole names match.
+        spared: those that were there before.
+    """
+
+    kind: Literal["links"] = "links"
+    pattern: str
+    spared: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"network links {self.pattern}"
+
+    @property
+    def key(self) -> str:
+        """The pattern: what was there before is what was there at first."""
+        return self.pattern
+
+    def exists(self) -> bool:
+        """Whether any is there."""
+        return bool(self._present())
+
+    def undo(self) -> None:
+        """Delete them."""
+        for name in self._present():
+            network.delete_link(name)
+
+    def _present(self) -> list[str]:
+        return [
+            name
+            for name in network.links()
+            if re.fullmatch(self.pattern, name) and name not in self.spared
+        ]
+
+
+class Module(Thing):
+    """A kernel module."""
+
+    kind: Literal["module"] = "module"
+    name: str
+
+    def __str__(self) -> str:
+        return f"kernel module {self.name}"
+
+    def exists(self) -> bool:
+        """Whether it is loaded."""
+        return Path("/sys/module", self.name.replace("-", "_"), "refcnt").exists()
+
+    def undo(self) -> None:
+        """Unload it."""
+        _run(["modprobe", "--remove", self.name])
+
+
+class LoopDevice(Thing):
+    """The loop devices of a file."""
+
+    kind: Literal["loop-device"] = "loop-device"
+    file: Path
+
+    def __str__(self) -> str:
+        return f"loop device of {self.file}"
+
+    def exists(self) -> bool:
+        """Whether there is any."""
+        return bool(self._devices())
+
+    def undo(self) -> None:
+        """Detach them."""
+        for device in self._devices():
+            _run(["losetup", "--detach", device])
+
+    def _devices(self) -> list[str]:
+        listed = subprocess.run(
+            ["losetup", "--noheadings", "--output", "NAME", "--associated", str(self.file)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return listed.stdout.split()
+
+
+AnyThing = Annotated[
+    Link
+    | Links
+    | Datapath
+    | Address
+    | NftablesTable
+    | IptablesRule
+    | Sysctl
+    | File
+    | Directory
+    | Mount
+    | Namespaces
+    | Module
+    | LoopDevice,
+    Field(discriminator="kind"),
+]
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        subprocess.run(command, capture_output=True, text=True, check=True)
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or ["no message"]
+        raise UndoError(f"{command[0]}: {lines[0]}") from None
+
+
+def _mounts() -> list[Path]:
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    # Octal escapes for blanks, see fstab(5).
+    return [Path(line.split()[1].encode().decode("unicode_escape")) for line in lines]

@@ -1,0 +1,119 @@
+"""Find and end every process of a service, also those that made daemons of themselves.
+
+Three ways lead to a process: it is a descendant of supervisord, which as a subreaper inherits
+orphans (prctl(2), PR_SET_CHILD_SUBREAPER); it carries the marker in its environment; it is in the
+process group of a service's main process.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
+
+import psutil
+
+from workload.layout import Layout
+from workload.runtime.programs import MARKER, marker
+
+GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL for leftovers."""
+
+
+class ProcessesLeftError(Exception):
+    """Processes that even SIGKILL did not end; the message lists them."""
+
+
+def of_service(layout: Layout, service: str) -> list[psutil.Process]:
+    """Return every process that a service left behind or still runs."""
+    wanted = marker(layout, service)
+    return [process for process in psutil.process_iter() if marker_of(process) == wanted]
+
+
+def of_appliance(layout: Layout) -> list[psutil.Process]:
+    """Return every process of the appliance at this root; this one and its parents excepted."""
+    suffix = f"@{layout.root}"
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    marked = {
+        process.pid: process
+        for process in psutil.process_iter()
+        if (marker_of(process) or "").endswith(suffix)
+    }
+    descendants = {
+        child.pid: child
+        for process in supervisord(layout)
+        for child in process.children(recursive=True)
+    }
+    return [process for pid, process in {**marked, **descendants}.items() if pid not in own]
+
+
+def supervisord(layout: Layout) -> Sequence[psutil.Process]:
+    """Return the supervisord of this root: one process, or none."""
+    pid = recorded_pid(layout)
+    with suppress(psutil.Error):
+        if pid and str(layout.supervisor_config) in psutil.Process(pid).cmdline():
+            return [psutil.Process(pid)]
+    return []
+
+
+def end(processes: Iterable[psutil.Process], grace: float = GRACE) -> None:
+    """End processes: ask, wait, then kill.
+
+    Raises:
+        ProcessesLeftError: some are still there.
+    """
+    alive = list(processes)
+    for timeout, ask in ((grace, psutil.Process.terminate), (5.0, psutil.Process.kill)):
+        for process in alive:
+            with suppress(psutil.NoSuchProcess):
+                ask(process)
+        left = wait([process.pid for process in alive], timeout)
+        alive = [process for process in alive if process.pid in left]
+    if alive:
+        names = ", ".join(f"{process.pid} ({_name(process)})" for process in alive)
+        raise ProcessesLeftError(f"these processes do not end: {names}")
+
+
+def wait(pids: Iterable[int], timeout: float) -> set[int]:
+    """Wait for processes to end, reaped or not; return those that run after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    with ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)
+                stack.callback(os.close, descriptor)
+                selector.register(descriptor, selectors.EVENT_READ, pid)
+        while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                selector.unregister(key.fileobj)
+        return {key.data for key in selector.get_map().values()}
+
+
+def marker_of(process: psutil.Process) -> str | None:
+    """Return the marker a process inherited; None where it has none."""
+    with suppress(psutil.Error, OSError):
+        return process.environ().get(MARKER)
+    return None
+
+
+def session_of(process: psutil.Process) -> int | None:
+    """Return the session a process is in; None where it has ended."""
+    with suppress(ProcessLookupError):
+        return os.getsid(process.pid)
+    return None
+
+
+def recorded_pid(layout: Layout) -> int | None:
+    """Return the process id, and session, of the supervisord that ran last."""
+    with suppress(OSError, ValueError):
+        return int((layout.run / "supervisord.pid").read_text())
+    return None
+
+
+def _name(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return process.name()
+    return "?"

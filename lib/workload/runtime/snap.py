@@ -1,0 +1,259 @@
+"""The snap as the embedded snapd knows it: its config, its services, and what became of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from workload import render
+from workload.atomic import write_json
+from workload.component import Component
+from workload.config import RELEASE
+from workload.configure import ConfigError, Engine, Outcome, ServiceError
+from workload.layout import Layout
+from workload.runtime import logs
+from workload.runtime.config_store import ConfigStore
+from workload.runtime.status import ServiceStatus
+from workload.runtime.supervisor import ALIVE, Process, State, Supervisor
+from workload.service_table import ServiceTable, TableError
+
+logger = logging.getLogger(__name__)
+
+LAST_LINES = 5
+"""Lines of its log that a failing service is reported with."""
+
+
+class Snap:
+    """One snap on one host. Its methods may be called by any thread."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        components: Iterable[Component],
+        table: ServiceTable,
+        supervisor: Supervisor,
+        templates: Path = render.TEMPLATES,
+    ) -> None:
+        self.table = table
+        self.supervisor = supervisor
+        self._layout = layout
+        self._store = ConfigStore(layout.snap_config)
+        self._engine = Engine(components, layout, self, templates)
+        self._locks = {name: threading.Lock() for name in self._engine.components}
+        self._held = _Held(layout.run / "held-services.json")
+        self._check_services(components)
+
+    # -- config -------------------------------------------------------------------------------
+
+    def config(self, keys: Iterable[str] = ()) -> dict[str, Any]:
+        """Return all of snap config, or the value of each dotted key.
+
+        Raises:
+            OptionNotFoundError: a key has no value.
+        """
+        keys = list(keys)
+        return self._store.get(keys) if keys else self._store.document()
+
+    def set_config(self, changes: Mapping[str, Any]) -> Outcome:
+        """Change config and make files and services follow.
+
+        Args:
+            changes: dotted keys and their values; None unsets.
+
+        Raises:
+            OptionError, ConfigError, RenderError: refused, nothing was changed.
+            ServiceError: a service cannot be started; config is as before.
+        """
+        names = {key.split(".")[0] for key in changes}
+        with self._only_caller(names):
+            document = self._store.patched(changes)
+            outcome = self._engine.configure(document, only=names)
+            self._store.commit(changes)
+        return outcome
+
+    def start_configured(self) -> None:
+        """Start every service whose config is complete: after a reboot, or `microstack start`.
+
+        A component whose config no longer parses (its keys changed with an upgrade) is left out
+        and logged.
+        """
+        with self._only_caller(self._engine.components):
+            document = self._store.document()
+            self._engine.forget_services(but=self.supervisor.was_started())
+            sound = [name for name in self._engine.components if self._is_sound(name, document)]
+            try:
+                self._engine.configure(document, only=sound)
+            except (render.RenderError, ServiceError) as error:
+                logger.error("starting: %s", error)
+
+    def missing(self) -> dict[str, tuple[str, ...]]:
+        """Return the services that wait for config, with the keys each waits for."""
+        document = self._store.document()
+        sound = {
+            name: section for name, section in document.items() if self._is_sound(name, document)
+        }
+        return self._engine.gates(self._engine.parse(sound))
+
+    # -- services -----------------------------------------------------------------------------
+
+    def apply(self, *, start: Sequence[str], restart: Sequence[str], stop: Sequence[str]) -> None:
+        """Change services as config asks; those that a user stopped stay so."""
+        held = self._held.names
+        self.supervisor.apply(
+            start=[name for name in start if name not in held],
+            restart=[name for name in restart if name not in held],
+            stop=stop,
+        )
+
+    def control(self, action: str, names: Collection[str], *, persist: bool) -> None:
+        """Start, stop or restart services as a user asks.
+
+        Args:
+            action: `start`, `stop` or `restart`.
+            names: services; none means all that may run.
+            persist: whether it also holds after a reboot (snapd's enable and disable).
+
+        Raises:
+            ServiceError: a service waits for config, or cannot be started.
+        """
+        missing = self.missing()
+        if action != "stop":
+            self._refuse_waiting(set(names) & missing.keys(), missing)
+        if action == "stop":
+            chosen = list(names) or list(self.table.services)
+            self._held.add(chosen, persist=persist)
+            self.supervisor.stop(chosen)
+            return
+        chosen = list(names) or [name for name in self.table.services if name not in missing]
+        if action == "restart" and not names:
+            # A oneshot has nothing to restart, and undoing some does harm: guests would end.
+            chosen = [name for name in chosen if not self.table.services[name].oneshot]
+        self._held.discard(chosen, persist=persist)
+        if action == "start":
+            # A running service needs no second start.
+            processes = self.supervisor.processes()
+            chosen = [name for name in chosen if processes[name].state not in ALIVE]
+        self.supervisor.apply(start=chosen, restart=(), stop=())
+
+    def services(self) -> list[ServiceStatus]:
+        """Return how each service is, in the order of the table."""
+        missing = self.missing()
+        held = self._held.names
+        return [
+            self._status(name, process, missing.get(name, ()), enabled=name not in held)
+            for name, process in self.supervisor.processes().items()
+        ]
+
+    def description(self) -> dict[str, Any]:
+        """Return what snapd says of an installed snap (`GET /v2/snaps/{name}`)."""
+        return {
+            "name": "microstack",
+            "title": "MicroStack",
+            "summary": "OpenStack on one machine",
+            "type": "app",
+            "status": "active",
+            "confinement": "strict",
+            "version": RELEASE,
+            "revision": "x1",
+            "channel": "",
+            "tracking-channel": "latest/stable",
+            "mounted-from": str(self._layout.snap),
+            "apps": [
+                {"name": app.name, **({"daemon": app.daemon} if app.daemon else {})}
+                for app in self.table.apps.values()
+            ],
+        }
+
+    def _status(
+        self, name: str, process: Process, missing: tuple[str, ...], *, enabled: bool
+    ) -> ServiceStatus:
+        app = self.table.services[name]
+        state = _describe(process, oneshot=app.oneshot, missing=bool(missing))
+        lines: tuple[str, ...] = ()
+        if state in ("restarting", "failed"):
+            lines = tuple(logs.last_lines(self._layout.service_log / f"{name}.log", LAST_LINES))
+        return ServiceStatus(
+            name=name,
+            daemon=str(app.daemon),
+            enabled=enabled,
+            state=state,
+            since=process.since,
+            pid=process.pid,
+            deaths=process.deaths,
+            reason=process.reason,
+            missing=missing if process.state not in ALIVE else (),
+            lines=lines,
+        )
+
+    def _is_sound(self, name: str, document: Mapping[str, Any]) -> bool:
+        try:
+            self._engine.parse({name: document[name]} if name in document else {})
+        except ConfigError as error:
+            logger.error("config is not applied: %s", error)
+            return False
+        return True
+
+    def _refuse_waiting(
+        self, names: Collection[str], missing: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        if names:
+            lines = [f"{name} waits for {', '.join(missing[name])}" for name in sorted(names)]
+            raise ServiceError("; ".join(lines))
+
+    def _check_services(self, components: Iterable[Component]) -> None:
+        for component in components:
+            for service in component.services:
+                if service.name not in self.table.services:
+                    raise TableError(f"{component.name}: no service '{service.name}' in apps")
+
+    @contextmanager
+    def _only_caller(self, names: Collection[str]) -> Generator[None]:
+        """Hold the locks of some components; in one order, so that callers cannot deadlock."""
+        with ExitStack() as stack:
+            for name in sorted(name for name in names if name in self._locks):
+                stack.enter_context(self._locks[name])
+            yield
+
+
+def _describe(process: Process, *, oneshot: bool, missing: bool) -> str:
+    match process.state:
+        case State.STARTING | State.RUNNING | State.STOPPING:
+            return "active"
+        case State.BACKOFF:
+            return "restarting"
+        case State.EXITED if oneshot and not process.reason:
+            return "finished"
+        case State.EXITED if not process.reason:
+            return "stopped"
+        case State.EXITED | State.FATAL | State.UNKNOWN:
+            return "failed"
+        case State.STOPPED:
+            return "waiting" if missing else "stopped"
+
+
+class _Held:
+    """Services that a user stopped; on disk those that are to stay so after a reboot."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._disabled: set[str] = set(json.loads(path.read_text())) if path.exists() else set()
+        self.names = frozenset(self._disabled)
+
+    def add(self, names: Collection[str], *, persist: bool) -> None:
+        self.names |= frozenset(names)
+        if persist:
+            self._save(self._disabled | set(names))
+
+    def discard(self, names: Collection[str], *, persist: bool) -> None:
+        self.names -= frozenset(names)
+        if persist:
+            self._save(self._disabled - set(names))
+
+    def _save(self, disabled: set[str]) -> None:
+        self._disabled = disabled
+        write_json(self._path, sorted(disabled))

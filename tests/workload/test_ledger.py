@@ -1,0 +1,108 @@
+"""Whatever is made on the host is in the ledger first, and undone from it in reverse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workload.host.things import AnyThing, Directory, File
+from workload.ledger import Ledger, LedgerError
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.jsonl")
+
+
+def make_file(ledger: Ledger, path: Path, owner: str = "test") -> bool:
+    return ledger.make(owner, File(path=path), path.touch)
+
+
+def make_folder(ledger: Ledger, path: Path) -> bool:
+    return ledger.make("test", Directory(path=path), path.mkdir)
+
+
+def test_a_thing_is_in_the_ledger_before_it_is_made(ledger: Ledger, tmp_path: Path):
+    path = tmp_path / "f"
+    seen: list[AnyThing | None] = []
+
+    def create() -> None:
+        assert not path.exists()
+        seen.extend(line.made for line in ledger.entries())
+
+    ledger.make("test", File(path=path), create)
+    assert seen == [File(path=path)]
+
+
+def test_things_are_undone_in_reverse(ledger: Ledger, tmp_path: Path):
+    make_folder(ledger, tmp_path / "d")
+    make_file(ledger, tmp_path / "d/f")
+    assert ledger.describe() == [f"file {tmp_path}/d/f", f"folder {tmp_path}/d"]
+    ledger.undo()
+    assert not (tmp_path / "d").exists()
+    assert ledger.describe() == []
+
+
+def test_what_was_there_before_is_left_alone(ledger: Ledger, tmp_path: Path):
+    path = tmp_path / "theirs"
+    path.touch()
+    assert not make_file(ledger, path)
+    ledger.undo()
+    assert path.exists()
+
+
+def test_making_a_thing_again_is_one_entry(ledger: Ledger, tmp_path: Path):
+    assert make_file(ledger, tmp_path / "f")
+    assert make_file(ledger, tmp_path / "f")
+    assert len(ledger.entries()) == 1
+
+
+def test_a_thing_that_was_undone_can_be_made_again(ledger: Ledger, tmp_path: Path):
+    for _ in range(2):
+        make_file(ledger, tmp_path / "f")
+        ledger.undo()
+    assert not (tmp_path / "f").exists()
+
+
+def test_what_resists_stays_in_the_ledger_and_the_rest_is_undone(ledger: Ledger, tmp_path: Path):
+    make_folder(ledger, tmp_path / "d")
+    (tmp_path / "d/theirs").touch()
+    make_file(ledger, tmp_path / "f")
+    with pytest.raises(LedgerError, match=r"folder .*d: .*not empty"):
+        ledger.undo()
+    assert ledger.describe() == [f"folder {tmp_path}/d"]
+    assert not (tmp_path / "f").exists()
+
+
+def test_one_service_undoes_what_is_its_own(ledger: Ledger, tmp_path: Path):
+    make_file(ledger, tmp_path / "a", owner="one")
+    make_file(ledger, tmp_path / "b", owner="two")
+    ledger.undo("one")
+    assert ledger.describe() == [f"file {tmp_path}/b"]
+
+
+def test_what_was_never_made_is_undone_without_fuss(ledger: Ledger, tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        ledger.make("test", File(path=tmp_path / "f"), _interrupt)
+    ledger.undo()
+    assert ledger.entries() == []
+
+
+def test_a_line_that_power_cut_short_counts_for_nothing(ledger: Ledger, tmp_path: Path):
+    make_file(ledger, tmp_path / "a")
+    with (tmp_path / "ledger.jsonl").open("a") as stream:
+        stream.write('{"id":2,"owner":"te')
+    make_file(ledger, tmp_path / "b")
+    lines = (tmp_path / "ledger.jsonl").read_text().splitlines()
+    assert [json.loads(line)["made"]["path"][-1] for line in lines] == ["a", "b"]
+
+
+def test_the_ledger_is_roots_alone(ledger: Ledger, tmp_path: Path):
+    make_file(ledger, tmp_path / "a")
+    assert (tmp_path / "ledger.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt

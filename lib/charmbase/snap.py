@@ -1,0 +1,182 @@
+"""The snap as a charm sees it: its config, its one-off jobs, whether its services run.
+
+All of it goes through snapd's REST API, by charmlibs.snap. `SNAPD_SOCKET` names the socket where
+it is not snapd's own. Values of config are never logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any, cast
+
+from charmlibs import snap
+from charmlibs.snap import (
+    _client,  # pyright: ignore[reportPrivateUsage] - the socket's path has no public setter
+)
+
+from charmbase.mapping import leaves
+from workload.config import Section
+
+logger = logging.getLogger(__name__)
+
+# charmlibs.snap logs the body of every request at DEBUG, with passwords in it.
+logging.getLogger("charmlibs.snap").setLevel(logging.INFO)
+
+NAME = "microstack"
+JOB_TIMEOUT = 600
+"""Seconds a job may take."""
+
+_DEFAULT_SOCKET = "/run/snapd.socket"
+_DEFAULT_COMMON = "/var/snap/microstack/common"
+
+
+class ConfigRefused(Exception):  # noqa: N818 - reads as what happened
+    """The snap refused its config; the message is the snap's: key, expected type, reason."""
+
+
+class JobFailed(Exception):  # noqa: N818 - reads as what happened
+    """A one-off job failed; the message has the last lines it wrote."""
+
+
+def install(channel: str | None) -> None:
+    """Install the snap where it is missing; one that is installed is left as it is.
+
+    Raises:
+        charmlibs.snap.Error: it couldn't be installed.
+    """
+    _connect()
+    try:
+        snap.list_one(NAME)
+    except snap.NotInstalledError:
+        snap.ensure_installed(NAME, channel)
+        snap.hold(NAME)
+
+
+def configure(
+    component: str, config: Section, held: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """Make a component's section of snap config equal to a model; write only the difference.
+
+    Args:
+        component: its key in snap config.
+        config: what it shall be.
+        held: keys that are not set yet and shall stay so; those that are set follow the model.
+
+    Returns:
+        The keys that changed, below the component.
+
+    Raises:
+        ConfigRefused: the snap found a value wrong, and changed nothing.
+        charmlibs.snap.Error: snapd could not be asked.
+    """
+    _connect()
+    wanted = {key: value for key, value in leaves(config).items() if value is not None}
+    difference = _difference(current(component), wanted, held)
+    if not difference:
+        return frozenset()
+    logger.info("snap config of %s: %s", component, ", ".join(sorted(difference)))
+    _put({f"{component}.{key}": value for key, value in difference.items()})
+    return frozenset(difference)
+
+
+def clear(component: str) -> None:
+    """Unset a component's section, so that its services stop."""
+    _connect()
+    if current(component):
+        _put({component: None})
+
+
+def current(component: str) -> dict[str, Any]:
+    """Return a component's section of snap config, nested; empty while it has none."""
+    _connect()
+    try:
+        section = snap.get_one(NAME, component)
+    except snap.OptionNotFoundError:
+        return {}
+    return cast("dict[str, Any]", section) if isinstance(section, dict) else {}
+
+
+def inactive(services: tuple[str, ...]) -> list[str]:
+    """Return those of the snap's services that do not run now."""
+    _connect()
+    names = ",".join(f"{NAME}.{service}" for service in services)
+    answer: Any = _client.get("/v2/apps", query={"names": names, "select": "service"})
+    active = {app["name"] for app in answer if app.get("active")}
+    return [service for service in services if service not in active]
+
+
+def run_job(job: str, document: Mapping[str, Any] | None = None) -> None:
+    """Run the snap's command `microstack.<job>` and wait for its end.
+
+    Args:
+        job: its name.
+        document: given to it as JSON on its standard input.
+
+    Raises:
+        JobFailed: it is not there, took longer than `JOB_TIMEOUT`, or returned other than 0.
+    """
+    command = f"{NAME}.{job}"
+    path = f"{os.environ.get('PATH', os.defpath)}:/snap/bin"
+    executable = shutil.which(command, path=path)
+    if executable is None:
+        raise JobFailed(f"{command} is not installed: looked in {path}")
+    try:
+        done = subprocess.run(
+            [executable],
+            input=json.dumps(document) if document is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=JOB_TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        raise JobFailed(f"{command} did not end within {JOB_TIMEOUT} s") from None
+    if done.returncode != 0:
+        tail = " | ".join(done.stderr.strip().splitlines()[-5:]) or "no message"
+        raise JobFailed(f"{command} returned {done.returncode}: {tail}")
+    for line in done.stderr.strip().splitlines()[-5:]:
+        logger.debug("%s: %s", command, line)
+
+
+def common() -> str:
+    """Return `$SNAP_COMMON`, where services have their sockets."""
+    return os.environ.get("SNAP_COMMON", _DEFAULT_COMMON)
+
+
+def _difference(
+    before: Mapping[str, Any], wanted: Mapping[str, Any], held: frozenset[str]
+) -> dict[str, Any]:
+    # A key that is nowhere in `wanted` is unset by None.
+    known = _flatten(before, wanted)
+    due = wanted.keys() - (held - known.keys())
+    changed = {key: wanted[key] for key in due if known.get(key) != wanted[key]}
+    return changed | {key: None for key in known if key not in wanted}
+
+
+def _flatten(
+    section: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
+) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in section.items():
+        key = f"{prefix}{name}"
+        inner = any(other.startswith(f"{key}.") for other in wanted)
+        if isinstance(value, dict) and inner and key not in wanted:
+            flat.update(_flatten(cast("dict[str, Any]", value), wanted, f"{key}."))
+        else:
+            flat[key] = value
+    return flat
+
+
+def _put(document: dict[str, Any]) -> None:
+    try:
+        snap.set(NAME, document)
+    except snap.ChangeError as error:
+        raise ConfigRefused(str(error)) from None
+
+
+def _connect() -> None:
+    _client._SOCKET_PATH = os.environ.get("SNAPD_SOCKET", _DEFAULT_SOCKET)  # pyright: ignore[reportPrivateUsage]

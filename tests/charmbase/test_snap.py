@@ -1,0 +1,191 @@
+"""The snap port, against a server that speaks snapd's REST API on a UNIX socket."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socketserver
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charmbase import snap
+from workload.config.glance import GlanceConfig
+from workload.config.shared import Database
+
+
+class Snapd(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Keeps snap config; notes what was put."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, Handler)
+        self.config: dict[str, Any] = {}
+        self.puts: list[dict[str, Any]] = []
+        self.error: str | None = None
+        self.apps: list[dict[str, Any]] = []
+
+    def put(self, document: dict[str, Any]) -> None:
+        self.puts.append(document)
+        if self.error:
+            return
+        for key, value in document.items():
+            *parents, last = key.split(".")
+            at = self.config
+            for parent in parents:
+                at = at.setdefault(parent, {})
+            if value is None:
+                at.pop(last, None)
+            else:
+                at[last] = value
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Snapd
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        if path.startswith("/v2/changes/"):
+            error = self.server.error
+            result = {"status": "Error", "err": error} if error else {"status": "Done"}
+            self.reply({"type": "sync", "result": result})
+        elif path == "/v2/apps":
+            self.reply({"type": "sync", "result": self.server.apps})
+        elif path.endswith("/conf"):
+            component = query.removeprefix("keys=")
+            if component not in self.server.config:
+                missing = {"kind": "option-not-found", "message": "no such option", "value": {}}
+                self.reply({"type": "error", "status-code": 400, "result": missing}, 400)
+            else:
+                result = {component: self.server.config[component]}
+                self.reply({"type": "sync", "result": result})
+        else:
+            info = {"name": "microstack", "version": "2026.2", "revision": "x1", "channel": ""}
+            info |= {"tracking-channel": "", "confinement": "strict", "devmode": False}
+            self.reply({"type": "sync", "result": info})
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.put(json.loads(body))
+        self.reply({"type": "async", "change": "1", "status-code": 202, "result": None}, 202)
+
+    def reply(self, document: dict[str, Any], status: int = 200) -> None:
+        data = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def address_string(self) -> str:
+        return "unix"
+
+
+@pytest.fixture
+def snapd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Snapd]:
+    path = str(tmp_path / "snapd.socket")
+    monkeypatch.setenv("SNAPD_SOCKET", path)
+    with Snapd(path) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def config(**database: Any) -> GlanceConfig:
+    return GlanceConfig(database=Database(**database))
+
+
+def test_the_first_write_holds_everything_that_is_set(snapd: Snapd) -> None:
+    changed = snap.configure("glance", config(host="db", password="hunter2"))
+    assert snapd.config["glance"] == {
+        "debug": False,
+        "bind-address": "127.0.0.1",
+        "port": 9292,
+        "database": {"host": "db", "port": 3306, "password": "hunter2"},
+    }
+    assert "database.password" in changed
+
+
+def test_later_writes_hold_only_the_difference(snapd: Snapd) -> None:
+    snap.configure("glance", config(host="db", password="hunter2"))
+    assert snap.configure("glance", config(host="db", password="other")) == {"database.password"}
+    assert snapd.puts[-1] == {"glance.database.password": "other"}
+
+
+def test_nothing_is_written_where_nothing_differs(snapd: Snapd) -> None:
+    snap.configure("glance", config(host="db"))
+    assert snap.configure("glance", config(host="db")) == frozenset()
+    assert len(snapd.puts) == 1
+
+
+def test_what_has_no_value_any_more_is_unset(snapd: Snapd) -> None:
+    snap.configure("glance", config(host="db", password="hunter2"))
+    snap.configure("glance", config())
+    assert snapd.puts[-1] == {"glance.database.host": None, "glance.database.password": None}
+
+
+def test_a_refusal_comes_with_the_snaps_reason(snapd: Snapd) -> None:
+    snapd.error = "glance.port: a whole number from 1 to 65535 is expected"
+    with pytest.raises(snap.ConfigRefused, match=r"glance\.port: a whole number"):
+        snap.configure("glance", config())
+
+
+def test_clearing_unsets_the_section(snapd: Snapd) -> None:
+    snap.clear("glance")
+    assert snapd.puts == []
+    snap.configure("glance", config())
+    snap.clear("glance")
+    assert "glance" not in snapd.config
+
+
+def test_says_which_services_do_not_run(snapd: Snapd) -> None:
+    snapd.apps = [
+        {"snap": "microstack", "name": "ovn-northd", "active": True},
+        {"snap": "microstack", "name": "ovn-ovsdb"},
+    ]
+    assert snap.inactive(("ovn-ovsdb", "ovn-northd")) == ["ovn-ovsdb"]
+
+
+def test_logs_keys_and_never_values(snapd: Snapd, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    snap.configure("glance", config(host="db", password="hunter2"))
+    assert "database.password" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    script = tmp_path / "microstack.glance-db-sync"
+    script.touch(mode=0o755)
+    return script
+
+
+def test_a_job_is_the_snaps_command_of_that_name(job: Path, tmp_path: Path) -> None:
+    job.write_text(f"#!/bin/sh\ncat > {tmp_path}/input\n")
+    snap.run_job("glance-db-sync", {"users": []})
+    assert json.loads((tmp_path / "input").read_text()) == {"users": []}
+
+
+def test_a_failed_job_tells_its_last_lines(job: Path) -> None:
+    job.write_text("#!/bin/sh\nfor n in 1 2 3 4 5 6; do echo line $n >&2; done\nexit 3\n")
+    with pytest.raises(snap.JobFailed) as caught:
+        snap.run_job("glance-db-sync")
+    assert str(caught.value) == (
+        "microstack.glance-db-sync returned 3: line 2 | line 3 | line 4 | line 5 | line 6"
+    )
+
+
+def test_a_job_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(snap.JobFailed, match=r"microstack\.nothing is not installed"):
+        snap.run_job("nothing")

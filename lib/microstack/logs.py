@@ -1,0 +1,83 @@
+"""`microstack debug-log` and `microstack logs`: what charms and services said."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from microstack.errors import UsageFailure
+from microstack.installation import Installation
+from workload.layout import Layout
+
+COLOURS: Mapping[str, str] = {
+    "WARNING": typer.colors.YELLOW,
+    "ERROR": typer.colors.RED,
+    "CRITICAL": typer.colors.RED,
+}
+LINES = 200
+
+
+def debug_log(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    application: Annotated[
+        list[str] | None,
+        typer.Option("--app", metavar="APP", help="Only this application; may be repeated."),
+    ] = None,
+    level: Annotated[str, typer.Option("--level", "-l", help="Lowest level to show.")] = "INFO",
+    limit: Annotated[
+        int | None, typer.Option("--lines", "-n", help="How many lines, from the end.")
+    ] = None,
+) -> None:
+    """Show what charms and the agent logged."""
+    client = Installation.from_environment().machine()
+    for line in client.debug_log(follow, application or (), level.upper(), limit):
+        when = time.strftime("%H:%M:%S", time.localtime(line.time))
+        head = typer.style(f"{line.entity}: {when}", dim=True)
+        label = typer.style(line.level, fg=COLOURS.get(line.level))
+        module = f"{line.module} " if line.module else ""
+        typer.echo(f"{head} {label} {module}{line.message}")
+
+
+def service_logs(
+    service: Annotated[
+        str | None, typer.Argument(help="A service, e.g. nova-compute; none: list them.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", help="How many lines, from the end.")
+    ] = LINES,
+) -> None:
+    """Show a service's log; without a name, list them."""
+    files = log_files(Installation.from_environment().layout)
+    if service is None:
+        for name in files:
+            typer.echo(name)
+        return
+    if service not in files:
+        known = ", ".join(files) or "nothing was started yet"
+        raise UsageFailure(f"there is no log of a service {service}", f"there are: {known}")
+    path = str(files[service])
+    arguments = [f"--lines={lines}", *(["-F"] if follow else []), path]
+    os.execvp("tail", ["tail", *arguments])  # noqa: S606 - no shell is wanted
+
+
+def log_files(layout: Layout) -> dict[str, Path]:
+    """Return the logs of services and of the appliance's own processes, by name."""
+    found = [*layout.service_log.glob("*.log"), *layout.log.glob("*.log")]
+    return {path.stem: path for path in sorted(found)}
+
+
+def last_lines(layout: Layout, service: str, count: int = 3) -> list[str]:
+    """Return the end of a service's log; empty where there is none."""
+    path = log_files(layout).get(service)
+    if path is None:
+        return []
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 8192))
+        text = file.read().decode(errors="replace")
+    return [line for line in text.splitlines() if line.strip()][-count:]

@@ -1,0 +1,97 @@
+"""What `launch` decides before and after it asks OpenStack."""
+
+from __future__ import annotations
+
+import subprocess
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+import pytest
+from openstack.image.v2.image import Image
+
+from microstack import images, keys, launch
+from microstack.cloud import External
+from microstack.errors import Failure
+
+
+@pytest.mark.parametrize(
+    ("address", "first", "last"),
+    [
+        ("10.20.20.1/24", "10.20.20.100", "10.20.20.200"),
+        ("10.0.0.1/16", "10.0.100.0", "10.0.200.0"),
+        ("192.168.7.1/28", "192.168.7.6", "192.168.7.12"),
+    ],
+)
+def test_floating_addresses_are_in_the_middle_of_the_provider_network(
+    address: str, first: str, last: str
+) -> None:
+    assert External("physnet1", IPv4Interface(address)).pool == (first, last)
+
+
+def test_a_provider_network_too_small_for_floating_addresses_is_refused() -> None:
+    with pytest.raises(Failure, match="too small"):
+        _ = External("physnet1", IPv4Interface("10.20.20.1/29")).pool
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The _compute_attributes:openstack.warnings.RemovedInSDK50Warning"
+)
+@pytest.mark.parametrize(
+    ("image", "user"),
+    [
+        ({"name": "guest", "os_admin_user": "guest"}, "guest"),
+        ({"name": "noble-server", "os_distro": "ubuntu"}, "ubuntu"),
+        ({"name": "cirros-0.6.3-x86_64-disk"}, "cirros"),
+        ({"name": "mine"}, "root"),
+    ],
+)
+def test_the_user_to_log_in_as_is_the_images(image: dict[str, str], user: str) -> None:
+    assert launch.user_of(Image(**image)) == user
+
+
+def test_a_key_pair_is_made_once_for_the_owner_alone(tmp_path: Path) -> None:
+    private = keys.ensure(tmp_path / "ssh/id_microstack")
+    assert private.stat().st_mode & 0o777 == 0o600
+    public = keys.public_key(private)
+    assert public.startswith("ssh-ed25519 AAAA")
+    assert keys.public_key(keys.ensure(private)) == public
+
+
+def test_a_public_key_that_was_lost_is_made_from_the_private_key(tmp_path: Path) -> None:
+    private = keys.ensure(tmp_path / "id_microstack")
+    public = keys.public_key(private)
+    (tmp_path / "id_microstack.pub").unlink()
+    assert keys.public_key(keys.ensure(private)) == public
+
+
+def test_what_is_no_private_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "id_microstack").write_text("oops")
+    with pytest.raises(Failure, match="id_microstack is not a private key"):
+        keys.ensure(tmp_path / "id_microstack")
+
+
+def test_formats_are_known_by_their_first_bytes(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "1M"], check=True)
+    assert images.format_of(disk) == "qcow2"
+    disk.write_bytes(bytes(4096))
+    assert images.format_of(disk) == "raw"
+    disk.write_bytes(bytes(32769) + b"CD001")
+    assert images.format_of(disk) == "iso"
+
+
+def test_a_compressed_image_is_refused(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.xz"
+    disk.write_bytes(b"\xfd7zXZ\x00...")
+    with pytest.raises(Failure, match="compressed"):
+        images.format_of(disk)
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [("guest", False), ("./guest.img", True), ("https://example.org/a.img", True)],
+)
+def test_an_image_is_a_name_unless_it_looks_like_a_file_or_address(
+    text: str, source: bool
+) -> None:
+    assert images.is_source(text) is source

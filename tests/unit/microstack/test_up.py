@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import io
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine.client import AgentUnreachableError
+from microstack import up
+from microstack.cli import run
+from microstack.errors import Failure
+from microstack.progress import Log
+
+from .conftest import FIT, FakeInstallation, FakeMachine, application, document
+
+
+def log() -> tuple[Log, io.StringIO]:
+    stream = io.StringIO()
+    return Log(stream, lambda: 0.0), stream
+
+
+def watch(machine: FakeMachine, timeout: float = 60, clock: Any = lambda: 0.0) -> up.Watch:
+    return up.Watch(lambda: machine, log()[0], timeout, clock)
+
+
+class TestUp:
+    def test_goes_through_its_steps_and_ends_with_what_to_do_next(
+        self, installation: FakeInstallation, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(["up"]) == 0
+        assert installation.done == ["prepare", "start", "cloud None"]
+        assert capsys.readouterr().out.endswith("next: ./microstack launch t1 --wait\n")
+
+    def test_hands_bundle_overlays_and_image_on(
+        self, installation: FakeInstallation, machine: FakeMachine, tmp_path: Path
+    ) -> None:
+        overlay = tmp_path / "small.yaml"
+        overlay.write_text("applications: {horizon: null}\n")
+        bundle = installation.bundle
+        arguments = ["--bundle", str(bundle), "--overlay", str(overlay), "--image", "x.img"]
+        assert run(["up", *arguments]) == 0
+        assert machine.told == [("deploy", bundle, (overlay.read_text(),))]
+        assert "cloud x.img" in installation.done
+
+    def test_a_host_that_is_not_fit_is_told_everything_and_not_touched(
+        self, installation: FakeInstallation, capsys: pytest.CaptureFixture[str], unfit: Any
+    ) -> None:
+        installation.facts.append(replace(unfit, disk_free={Path("/var/lib"): 0}))
+        assert run(["up"]) == 3
+        errors = capsys.readouterr().err
+        assert "error: 5 GiB available memory is needed, there is 1.0" in errors
+        assert "error: 4 GiB free disk is needed in /var/lib, there is 0.0" in errors
+        assert installation.done == []
+
+    def test_a_wrong_bundle_is_refused_before_anything_is_installed(
+        self,
+        installation: FakeInstallation,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+    ) -> None:
+        overlay = tmp_path / "wrong.yaml"
+        overlay.write_text("applications:\n  nova:\n    options:\n      prt: 1\n")
+        assert run(["up", "--overlay", str(overlay)]) == 1
+        assert f'{overlay}:4: nova: unknown option "prt"' in capsys.readouterr().err
+        assert installation.done == []
+
+    def test_a_bundle_that_is_not_there_is_wrong_usage(
+        self, installation: FakeInstallation, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(["up", "--bundle", "absent.yaml"]) == 2
+        assert "error: absent.yaml: no such file" in capsys.readouterr().err
+
+    def test_an_interrupt_says_how_to_go_on(
+        self,
+        installation: FakeInstallation,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(FakeInstallation, "start", interrupt)
+        assert run(["up", "--image", "my image.qcow2"]) == 130
+        hint = capsys.readouterr().err.splitlines()[1]
+        assert hint.startswith("hint: resume with ./microstack up --image 'my image.qcow2'")
+
+    def test_moves_the_provider_network_off_a_taken_subnet(
+        self, installation: FakeInstallation, machine: FakeMachine
+    ) -> None:
+        from ipaddress import IPv4Network
+
+        from microstack.host import Subnet
+
+        taken = Subnet(IPv4Network("10.20.0.0/16"), "eth1")
+        installation.facts.append(replace(FIT, subnets=(taken,)))
+        assert run(["up"]) == 0
+        [(_, _, (overlay,))] = machine.told
+        assert 'external-bridge-address: "10.21.0.1/24"' in overlay
+
+    def test_an_agent_that_is_down_is_started_not_asked(
+        self, installation: FakeInstallation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone(_: FakeMachine) -> dict[str, Any]:
+            raise AgentUnreachableError("no agent answers")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FakeMachine, "status", gone)
+            assert run(["up"]) == 0
+        assert "start" in installation.done
+
+    def test_counts_the_changes_of_a_first_deployment(self) -> None:
+        changes = [f"deploy application a{n} from /x" for n in range(9)]
+        changes += [f"add relation a{n}:x - b:y" for n in range(9)]
+        assert up.summary([*changes, "warning: odd"]) == [
+            "deployed: 9 applications, 9 relations",
+            "warning: odd",
+        ]
+        assert up.summary(changes[:2]) == changes[:2]
+
+
+class TestWatch:
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(up, "PULSE", 0.01)
+
+    def test_returns_once_all_applications_are_active(self) -> None:
+        waiting = document(nova=application("nova", "waiting", "no database"))
+        done = document(nova=application("nova"))
+        [nova] = watch(FakeMachine([waiting, done])).until_settled()
+        assert nova.active
+
+    def test_names_what_is_not_active_when_time_is_up(self) -> None:
+        statuses = [
+            document(
+                nova=application("nova", "waiting", "no database", agent="executing"),
+                keystone=application("keystone"),
+            )
+        ]
+        seconds = itertools.count()
+        with pytest.raises(Failure) as failure:
+            watch(FakeMachine(statuses), 2, lambda: next(seconds)).until_settled()
+        assert failure.value.message == (
+            "1 of 2 applications are not active after 2 s: nova (waiting: no database)"
+        )
+        assert failure.value.hint
+        assert "debug-log --app nova" in failure.value.hint
+
+    def test_does_not_wait_for_what_only_the_user_can_unblock(self) -> None:
+        statuses = [document(nova=application("nova", "blocked", "relation database missing"))]
+        seconds = itertools.count(step=6)
+        with pytest.raises(Failure, match="nothing is running that would change it"):
+            watch(FakeMachine(statuses), 1000, lambda: next(seconds)).until_settled()
+
+    def test_an_application_whose_host_lacks_something_holds_nothing_up(self) -> None:
+        blocked = application("cinder-lvm", "blocked", "host: no kernel module target_core_mod")
+        [lvm] = watch(FakeMachine([document(cinder_lvm=blocked)])).until_settled()
+        assert lvm.host_lacks == "no kernel module target_core_mod"
+
+    def test_tells_of_a_failed_hook_once_with_where_to_look(self) -> None:
+        failed = document(nova=application("nova", "error", 'hook failed: "install"'))
+        shown, stream = log()
+        statuses = [failed, failed, document(nova=application("nova"))]
+        up.Watch(lambda: FakeMachine(statuses), shown, 60, lambda: 0.0).until_settled()
+        notes = [line for line in stream.getvalue().splitlines() if "debug-log" in line]
+        assert notes == [
+            '[   0.0 s] nova/0: hook failed: "install" (see: ./microstack debug-log --app nova)'
+        ]
+
+    def test_goes_on_with_an_agent_that_was_killed_and_is_back(self) -> None:
+        agents = itertools.chain(
+            [FakeMachine([document(nova=application("nova", "waiting")), ConnectionError()])],
+            itertools.repeat(FakeMachine()),
+        )
+        watching = up.Watch(lambda: next(agents), log()[0], 60, lambda: 0.0)
+        assert [app.name for app in watching.until_settled()] == ["nova"]
+
+    def test_gives_up_an_agent_that_stays_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Gone(FakeMachine):
+            def status(self) -> dict[str, Any]:
+                raise AgentUnreachableError("no agent answers")
+
+        monkeypatch.setattr(up, "RECONNECT", 0.0)
+        gone = Gone([AgentUnreachableError("it went away")])
+        with pytest.raises(Failure, match="the machine agent does not answer: it went away"):
+            watch(gone).until_settled()

@@ -1,0 +1,72 @@
+"""Stop, start, kills at any moment, and removal: the host is as it was found."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.cloud.conftest import Microstack, collect_host
+from tests.cloud.host_state import HostState
+
+SEED = 20
+KILLS = 6
+LONGEST_UP = 900.0
+
+
+def test_remove_leaves_the_host_as_it_was_found(cloud: Microstack, host_before: HostState) -> None:
+    listed = cloud("remove", "--dry-run").stdout
+    assert "br-ex" in listed
+    cloud("remove", "--yes")
+    assert host_before.difference(collect_host()) == {}
+
+
+def test_up_survives_the_agent_being_killed(cloud: Microstack, host_before: HostState) -> None:
+    """kill -9 of the agent at random moments of `up`, then `up` again: the cloud comes up."""
+    moments = sorted(random.Random(SEED).uniform(2, 60) for _ in range(KILLS))
+    killed = list(kill_agent_at(moments, cloud.begin("up")))
+    assert len(killed) == KILLS
+    cloud("up")
+    assert set(cloud.applications().values()) == {"active"}
+
+
+def test_up_survives_being_interrupted(cloud: Microstack) -> None:
+    process = cloud.begin("up")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    cloud("up")
+    assert set(cloud.applications().values()) == {"active"}
+
+
+def test_remove_after_faults_leaves_nothing_either(
+    cloud: Microstack, host_before: HostState
+) -> None:
+    cloud("remove", "--yes")
+    assert host_before.difference(collect_host()) == {}
+
+
+def kill_agent_at(moments: list[float], up: subprocess.Popen[str]) -> Iterator[int]:
+    """Kill the machine agent at these seconds of `up`'s run; yield the process ids."""
+    began = time.monotonic()
+    for moment in moments:
+        with pytest.raises(subprocess.TimeoutExpired):  # a run that has ended needs no kill
+            up.wait(max(0.0, moment - (time.monotonic() - began)))
+        agent = wait_for_agent()
+        agent.kill()
+        yield agent.pid
+    up.communicate(timeout=LONGEST_UP)
+
+
+def wait_for_agent() -> psutil.Process:
+    """Return the agent's process, waiting for its supervisor to have started it."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for process in psutil.process_iter(["cmdline"]):
+            if (process.info["cmdline"] or [])[1:4] == ["-m", "machine", "agent"]:
+                return process
+    pytest.fail("no machine agent within 30 s")

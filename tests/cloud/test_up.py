@@ -1,0 +1,59 @@
+"""What `./microstack up` promises."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import yaml
+
+from tests.cloud.conftest import CHECKOUT, Microstack
+from tests.cloud.host_state import HostState, listening
+from workload.layout import Layout
+from workload.runtime.client import Client
+
+
+def test_every_application_of_the_bundle_is_active(cloud: Microstack) -> None:
+    bundle = yaml.safe_load((CHECKOUT / "bundles/microstack.yaml").read_text())
+    assert cloud.applications() == dict.fromkeys(bundle["applications"], "active")
+
+
+def test_a_second_up_changes_nothing(cloud: Microstack) -> None:
+    services = processes()
+    again = cloud("up", timeout=60)
+    assert "deployed" not in again.stdout
+    assert processes() == services
+
+
+def test_credentials_are_for_root_alone(cloud: Microstack) -> None:
+    clouds = Path.home() / ".config/openstack/clouds.yaml"
+    assert stat.S_IMODE(clouds.stat().st_mode) == 0o600
+    assert "microstack" in yaml.safe_load(clouds.read_text())["clouds"]
+
+
+def test_the_openstack_client_has_them(cloud: Microstack) -> None:
+    listed = cloud("openstack", "endpoint", "list", "-f", "value", "-c", "Service Type").stdout
+    assert {"identity", "image", "placement", "compute", "network"} <= set(listed.split())
+
+
+def test_sockets_and_secrets_are_closed_to_other_users(cloud: Microstack) -> None:
+    layout = Layout.from_environment()
+    sockets = (layout.machine_socket, layout.snapd_socket, layout.supervisor_socket)
+    for path in (*sockets, layout.snap_config):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+    rendered = [path for path in layout.etc.rglob("*") if path.is_file()]
+    assert rendered
+    assert [path for path in rendered if path.stat().st_mode & stat.S_IRWXO] == []
+
+
+def test_nothing_listens_on_an_outside_address(cloud: Microstack, host_before: HostState) -> None:
+    """Every socket of the cloud is on loopback or on the provider bridge's own address."""
+    ours = set(listening()) - host_before.listening
+    inside = ("127.", "[::1]", "10.20.20.1")
+    assert {address for address in ours if not address.startswith(inside)} == set()
+
+
+def processes() -> dict[str, int]:
+    """Return the process of each service."""
+    services = Client(Layout.from_environment().snapd_socket).services()
+    return {service.name: service.pid for service in services}

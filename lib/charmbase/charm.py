@@ -301,8 +301,20 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         if self.probe is None:
             self._healthy = True
         else:
-            self._healthy = probes.wait(self.probe, self.built.config, seconds)
+            self._healthy = probes.wait(self.probe, self.built.config, seconds) or (
+                seconds < SERVICE_TIMEOUT
+                and self._starting
+                and probes.wait(self.probe, self.built.config, SERVICE_TIMEOUT)
+            )
         return self._healthy
+
+    @property
+    def _starting(self) -> bool:
+        """Whether no hook has ended yet with its services up or given up.
+
+        A hook that was killed while it waited for them finds nothing to change when it runs again.
+        """
+        return not isinstance(self.unit.status, ops.ActiveStatus | ops.BlockedStatus)
 
     def _statuses(self) -> list[ops.StatusBase]:
         if self._refused:
@@ -312,8 +324,8 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
             return statuses(built.missing, built.invalid)
         problems = self.problems()
         if self.probe is not None and not self._healthy:
-            target = self.probe.target(built.config)
-            problems.append(f"{target} does not answer: see the log of {self.component}")
+            fault = self.probe.fault(built.config)
+            problems.append(f"{fault}: see the log of {self.component}")
         return [ops.BlockedStatus(problem) for problem in problems]
 
 

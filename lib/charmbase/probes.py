@@ -6,6 +6,7 @@ import http.client
 import os
 import socket
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,10 @@ class Probe(ABC):
     @abstractmethod
     def answers(self, config: Any) -> bool:
         """Ask once."""
+
+    def fault(self, config: Any) -> str:
+        """Say what is wrong with a service that does not answer as it should."""
+        return f"{self.target(config)} does not answer"
 
     def uses(self) -> tuple[str, ...]:
         """Return the snap config keys it uses."""
@@ -87,13 +92,21 @@ class Http(Tcp):
 
     def answers(self, config: Any) -> bool:
         """Send one request."""
+        return (self._status(config) or 500) < 500
+
+    def fault(self, config: Any) -> str:
+        """Tell an answer that is an error from silence."""
+        status = self._status(config)
+        return f"{self.target(config)} answers {status}" if status else super().fault(config)
+
+    def _status(self, config: Any) -> int | None:
         host, port = self.place(config)
         connection = http.client.HTTPConnection(host, port, timeout=CONNECT_TIMEOUT)
         try:
             connection.request("GET", self.path)
-            return connection.getresponse().status < 500
+            return connection.getresponse().status
         except (OSError, http.client.HTTPException):
-            return False
+            return None
         finally:
             connection.close()
 
@@ -150,8 +163,14 @@ class All(Probe):
 
     def target(self, config: Any) -> str:
         """Return those that do not answer."""
-        silent = [probe for probe in self.probes if not probe.answers(config)]
-        return ", ".join(probe.target(config) for probe in silent or self.probes)
+        return ", ".join(probe.target(config) for probe in self._silent(config))
+
+    def fault(self, config: Any) -> str:
+        """Return what each of them says of itself."""
+        return ", ".join(probe.fault(config) for probe in self._silent(config))
+
+    def _silent(self, config: Any) -> Sequence[Probe]:
+        return [p for p in self.probes if not p.answers(config)] or self.probes
 
     def answers(self, config: Any) -> bool:
         """Ask each."""

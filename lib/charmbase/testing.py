@@ -23,6 +23,7 @@ class FakeSnap:
         writes: what was written, in order: component and the keys that changed.
         jobs: the jobs that were run, in order.
         answering: whether services answer.
+        patience: how many seconds they were given, in order.
         refusal: message that the next write is refused with.
         failure: message that the next job fails with.
     """
@@ -32,6 +33,7 @@ class FakeSnap:
         self.writes: list[tuple[str, frozenset[str]]] = []
         self.jobs: list[str] = []
         self.answering = True
+        self.patience: list[float] = []
         self.refusal: str | None = None
         self.failure: str | None = None
 
@@ -43,6 +45,7 @@ class FakeSnap:
 
     def wait(self, probe: probes.Probe, config: Section, seconds: float) -> bool:
         """Return whether services answer."""
+        self.patience.append(seconds)
         return self.answering
 
     def install(self, channel: str | None) -> None:

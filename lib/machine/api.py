@@ -59,6 +59,7 @@ class Api:
             "set_config": self._set_config,
             "shutdown": self._stop,
             "status": self._status,
+            "update_status": self._update_status,
             **self._juju,
         }
         slow: Mapping[str, Callable[..., Answers]] = {
@@ -177,6 +178,9 @@ class Api:
     def _remove_relation(self, first: str, second: str) -> None:
         model = self._store.model
         self._store.commit(changes.remove_relation(model, (first, second), time.time()))
+
+    def _update_status(self) -> None:
+        self._store.commit(changes.update_status(self._store.model, time.time()))
 
     def _resolved(self, unit: str, retry: bool) -> None:
         model = self._store.model

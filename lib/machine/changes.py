@@ -18,6 +18,7 @@ from machine.plan import (
     SetResources,
     SetTrust,
 )
+from machine.resolver import UPDATE_STATUS
 from machine.settle import new_unit, settle
 
 _ACTIONS_KEPT = 200
@@ -137,6 +138,20 @@ def set_options(
     except OptionError as e:
         raise ChangeError(f"application {name}: {e}") from None
     return applied(model, [SetOptions(name, typed, tuple(reset))], now)
+
+
+def update_status(model: Model, now: float) -> Model:
+    """The model where every idle unit that is not active is due its update-status.
+
+    What it lacked may be there by now, without an event that says so: Juju looks again every
+    five minutes, an operator who runs the same command again means at once.
+    """
+    for unit in model.units.values():
+        if unit.workload.current != "active" and unit.started and unit.pending is None:
+            model = model.with_unit(
+                replace(unit, last_hook=min(unit.last_hook, now - UPDATE_STATUS))
+            )
+    return model
 
 
 def remove_application(model: Model, name: str, now: float) -> Model:

@@ -184,6 +184,10 @@ class Client:
         """Run a unit's failed hook again now, or count it as done."""
         self._call("resolved", unit=unit, retry=retry)
 
+    def update_status(self) -> None:
+        """Let every unit that is not active look again now, by its update-status hook."""
+        self._call("update_status")
+
     # ---- what happened
 
     def debug_log(

@@ -46,6 +46,10 @@ class Machine(Protocol):
         """Return the status document."""
         ...
 
+    def update_status(self) -> None:
+        """Let every unit that is not active look again now."""
+        ...
+
     def watch(self) -> Iterator[dict[str, Any]]:
         """Yield the status document now and after each change."""
         ...

@@ -126,6 +126,7 @@ def bring_up(installation: Installation, request: Request, shown: Progress) -> l
         machine = installation.machine()
         for line in summary(machine.deploy(bundle, (*moved, *request.overlays))):
             shown.note(line)
+        machine.update_status()
         shown.step("waiting for the applications")
         final = Watch(installation.machine, shown, request.timeout).until_settled()
         shown.step("making networks, flavors, image and credentials")

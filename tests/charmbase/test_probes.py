@@ -88,3 +88,12 @@ def test_of_several_probes_those_that_do_not_answer_are_named(
     assert not both.answers(api)
     assert both.target(api).endswith("gone.sock")
     assert "http" not in both.target(api)
+
+
+def test_an_error_is_told_from_silence(api: GlanceConfig, nobody: GlanceConfig) -> None:
+    Api.statuses = [500]
+    both = All((Http(), Http(path="/v3")))
+    assert both.fault(api) == ", ".join(
+        f"http://127.0.0.1:{api.port}{path} answers 500" for path in ("/", "/v3")
+    )
+    assert Http().fault(nobody) == f"http://127.0.0.1:{nobody.port}/ does not answer"

@@ -12,6 +12,7 @@ import ops
 import pytest
 from ops import testing
 
+from charmbase import charm
 from charmbase.testing import FakeSnap
 from interfaces.testing import PASSWORD, database, identity_service, memcached
 
@@ -114,6 +115,26 @@ def test_an_event_that_is_no_cause_to_look_leaves_the_status_as_it_is(snap: Fake
     mariadb = next(r for r in out.relations if r.endpoint == "database")
     after = made.run(made.on.relation_joined(mariadb, remote_unit=0), out)
     assert after.unit_status == ops.ActiveStatus()
+
+
+def test_a_hook_that_was_killed_while_services_started_waits_for_them_again(
+    snap: FakeSnap,
+) -> None:
+    out = run(complete())
+    snap.answering = False
+    killed = replace(out, unit_status=ops.MaintenanceStatus("running glance-db-sync"))
+    snap.patience.clear()
+    run(killed)
+    assert snap.patience == [charm.GRACE, charm.SERVICE_TIMEOUT]
+
+
+def test_a_service_that_was_up_is_missed_soon(snap: FakeSnap) -> None:
+    out = run(complete())
+    snap.answering = False
+    snap.patience.clear()
+    after = run(out, "update_status")
+    assert snap.patience == [charm.GRACE]
+    assert isinstance(after.unit_status, ops.BlockedStatus)
 
 
 def test_the_same_event_twice_changes_nothing(snap: FakeSnap) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from machine import changes, progress, resolver
 from machine.charm import CharmMetadata
 from machine.context import Context
-from machine.model import Hook, Life, Model
+from machine.model import Hook, Life, Model, Status
 from machine.plan import AddApplication, AddUnit, RefreshCharm
 from machine.relate import relate
 
@@ -154,6 +154,19 @@ class TestOrder:
         assert resolver.wake_at(run.model, run.model.units["db/0"], run.now) == 301.0
         run.now = 301.0
         assert run.due() == {"db/0": Hook("update-status")}
+
+    def test_update_status_can_be_asked_for_and_then_comes_once(self):
+        run = Run(deployed(("db", DB, 1)))
+        run.settle()
+        run.model = changes.update_status(run.model, run.now)
+        assert run.due() == {"db/0": Hook("update-status")}
+        run.settle()
+        run.model = with_status(run.model, "db/0", "active")
+        assert changes.update_status(run.model, run.now) is run.model
+
+
+def with_status(model: Model, unit: str, current: str) -> Model:
+    return model.with_unit(replace(model.units[unit], workload=Status(current)))
 
 
 class TestFailure:

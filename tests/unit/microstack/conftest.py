@@ -80,6 +80,9 @@ class FakeMachine:
     def status(self) -> dict[str, Any]:
         return next(s for s in reversed(self.statuses) if isinstance(s, dict))
 
+    def update_status(self) -> None:
+        self.told.append(("update_status",))
+
     def watch(self) -> Iterator[dict[str, Any]]:
         for status in self.statuses:
             if isinstance(status, BaseException):

@@ -42,7 +42,7 @@ class TestUp:
         bundle = installation.bundle
         arguments = ["--bundle", str(bundle), "--overlay", str(overlay), "--image", "x.img"]
         assert run(["up", *arguments]) == 0
-        assert machine.told == [("deploy", bundle, (overlay.read_text(),))]
+        assert machine.told == [("deploy", bundle, (overlay.read_text(),)), ("update_status",)]
         assert "cloud x.img" in installation.done
 
     def test_a_host_that_is_not_fit_is_told_everything_and_not_touched(
@@ -97,7 +97,7 @@ class TestUp:
         taken = Subnet(IPv4Network("10.20.0.0/16"), "eth1")
         installation.facts.append(replace(FIT, subnets=(taken,)))
         assert run(["up"]) == 0
-        [(_, _, (overlay,))] = machine.told
+        [(_, _, (overlay,)), _] = machine.told
         assert 'external-bridge-address: "10.21.0.1/24"' in overlay
 
     def test_an_agent_that_is_down_is_started_not_asked(

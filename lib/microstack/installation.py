@@ -267,6 +267,7 @@ class Installation:
 
     def agent(self) -> Program:
         """Return how the machine agent is run."""
+        from workload.runtime import boot
         from workload.runtime.programs import Program
 
         libraries = [str(self.checkout / "lib"), str(self.checkout)]
@@ -280,7 +281,8 @@ class Installation:
             argv += ["--python-path", path]
         for module in PRELOADED:
             argv += ["--preload", module]
-        environment = {"PYTHONPATH": ":".join(libraries)}
+        code = boot.fingerprint(self.checkout / "lib", self.checkout / "interfaces")
+        environment = {"PYTHONPATH": ":".join(libraries), boot.CODE: code}
         return Program("machine", argv, environment, self.layout.machine_socket)
 
     def _processes(self) -> set[int]:

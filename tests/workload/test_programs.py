@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from workload.layout import Layout
+from workload.runtime import boot
 from workload.runtime.programs import Program, launcher, supervisord_conf
 from workload.service_table import ServiceTable, TableError
 
@@ -120,3 +122,13 @@ def test_a_command_keeps_its_callers_environment_but_not_another_pythons_modules
     assert "unset PYTHONPATH PYTHONHOME" in script
     assert "export SNAP_COMMON=/ms/common" in script
     assert script[-1] == 'exec /ms/snap/bin/sync all "$@"'
+
+
+def test_changed_code_has_another_fingerprint_and_its_cache_does_not_count(tmp_path: Path) -> None:
+    module = tmp_path / "charm.py"
+    module.write_text("first = 1\n")
+    before = boot.fingerprint(tmp_path)
+    (tmp_path / "charm.cpython-311.pyc").write_bytes(b"compiled")
+    assert boot.fingerprint(tmp_path) == before
+    os.utime(module, ns=(1, 1))
+    assert boot.fingerprint(tmp_path) != before

@@ -38,6 +38,11 @@ START_TIMEOUT = 30.0
 """Seconds for supervisord and the appliance's own programs to answer."""
 
 
+CODE = "MICROSTACK_CODE"
+"""Variable that tells the supervisor of changed code: its value is a `fingerprint`."""
+
+CODE_FILES = ("*.py", "*.j2")
+
 STOP_TIMEOUT = 60.0
 """Seconds for supervisord to end once its services have."""
 
@@ -122,7 +127,7 @@ def _listener(layout: Layout, components: str, templates: Path) -> Program:
         [*argv, "--components", components, "--templates", str(templates)],
         {
             ROOT_VARIABLE: str(layout.root),
-            "MICROSTACK_CODE": _fingerprint(templates),
+            CODE: fingerprint(Path(render.__file__).parent, templates),
             **_python_path(),
         },
         layout.snapd_socket,
@@ -257,10 +262,14 @@ def _end_leftovers(layout: Layout, table: ServiceTable) -> None:
     processes.end(process for process in processes.of_appliance(layout) if process not in spared)
 
 
-def _fingerprint(templates: Path) -> str:
-    """Return a digest that changes with the code of the workload plane or its templates."""
+def fingerprint(*folders: Path) -> str:
+    """Return a digest that changes with the code or the templates in some folders.
+
+    In a program's environment as `CODE`, it lets the supervisor start the program again once its
+    code is another.
+    """
     digest = hashlib.sha256()
-    package = Path(render.__file__).parent
-    for path in sorted({*package.rglob("*.py"), *templates.rglob("*.j2")}):
+    found = {path for folder in folders for kind in CODE_FILES for path in folder.rglob(kind)}
+    for path in sorted(found):
         digest.update(f"{path}\0{path.stat().st_mtime_ns}\0".encode())
     return digest.hexdigest()

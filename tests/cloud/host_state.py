@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -83,14 +84,14 @@ def listening() -> Iterator[str]:
 
 
 def _processes() -> Iterator[str]:
-    """Command lines of daemons; a process that is just ending is skipped."""
+    """Command lines of daemons, without what tests run and without what is just ending."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
         except OSError:
             continue
         line = b" ".join(words).decode(errors="replace")[:200]
-        if DAEMONS.search(line) and "pytest" not in line:
+        if DAEMONS.search(line) and "pytest" not in line and not line.startswith(sys.prefix):
             yield line
 
 

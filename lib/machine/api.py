@@ -65,6 +65,7 @@ class Api:
         slow: Mapping[str, Callable[..., Answers]] = {
             "debug_log": self._debug_log,
             "deploy": self._deploy,
+            "execute": self._execute,
             "run": self._run_action,
             "wait_idle": self._wait_idle,
             "watch": self._watch,
@@ -202,6 +203,17 @@ class Api:
             self._store.model, unit, action, params, time.time()
         )
         self._store.commit(model)
+        async for answer in self._ended(number, f"action {action} of {unit}", timeout):
+            yield answer
+
+    async def _execute(self, unit: str, command: str, timeout: float | None) -> Answers:
+        model, number = changes.enqueue_exec(self._store.model, unit, command, time.time())
+        self._store.commit(model)
+        async for answer in self._ended(number, f"the command on {unit}", timeout):
+            yield answer
+
+    async def _ended(self, number: str, what: str, timeout: float | None) -> Answers:
+        """Wait for the end of an action."""
         deadline = timeout and time.monotonic() + timeout
         changed = self._changes()
         try:
@@ -211,7 +223,7 @@ class Api:
                     await asyncio.wait_for(anext(changed), left)
                 except TimeoutError:
                     raise RequestError(
-                        "timeout", f"action {action} of {unit} has not ended in {timeout:.0f} s"
+                        "timeout", f"{what} has not ended in {timeout:.0f} s"
                     ) from None
         finally:
             await changed.aclose()

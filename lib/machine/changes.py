@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from machine.charm import CharmMetadata, OptionError, Value, parse_option
-from machine.model import Action, Application, Endpoint, Life, Model, Relation, Role, Scope
+from machine.model import (
+    EXEC,
+    Action,
+    Application,
+    Endpoint,
+    Life,
+    Model,
+    Relation,
+    Role,
+    Scope,
+)
 from machine.plan import (
     AddApplication,
     AddRelation,
@@ -121,6 +132,32 @@ def _application(model: Model, name: str) -> Application:
     return application
 
 
+def refresh(model: Model, name: str, charm: CharmMetadata, path: Path, now: float) -> Model:
+    """The model with another version of an application's charm.
+
+    Raises:
+        ChangeError: no such application, or the charm cannot take the place of its own.
+    """
+    application = _application(model, name)
+    if charm.name != application.charm.name:
+        raise ChangeError(
+            f'cannot refresh "{name}": its charm is "{application.charm.name}", not "{charm.name}"'
+        )
+    if charm.subordinate != application.charm.subordinate:
+        raise ChangeError(
+            f'cannot upgrade application "{name}": cannot change an application\'s subordinacy'
+        )
+    known = {**charm.provides, **charm.requires, **charm.peers}
+    for relation in model.relations_of(name):
+        end = relation.local(name)
+        declared = known.get(end.name)
+        if end.name != "juju-info" and (declared is None or declared.interface != end.interface):
+            raise ChangeError(
+                f'cannot upgrade application "{name}": would break relation "{relation}"'
+            )
+    return applied(model, [RefreshCharm(name, charm, path)], now)
+
+
 def set_options(
     model: Model, name: str, values: Mapping[str, Value], reset: Iterable[str], now: float
 ) -> Model:
@@ -220,15 +257,8 @@ def enqueue_action(
     Raises:
         ChangeError: no such unit or action, or the parameters do not fit.
     """
-    application, _, number = unit.rpartition("/")
-    if number == "leader":
-        leader = model.leader_of(application)
-        if leader is None:
-            raise ChangeError(f'could not determine leader for "{application}"')
-        unit = leader
-    if unit not in model.units:
-        raise ChangeError(f'unit "{unit}" not found')
-    declared = _application(model, application).charm.actions.get(name)
+    unit = _unit(model, unit)
+    declared = model.applications[model.units[unit].application].charm.actions.get(name)
     if declared is None:
         raise ChangeError(f'action "{name}" not defined for unit "{unit}"')
     given = {**_defaults(declared.params), **params}
@@ -240,7 +270,37 @@ def enqueue_action(
             problems.append(f'unknown parameter "{key}"')
     if problems:
         raise ChangeError(f"action {name}: {'; '.join(problems)}")
-    action = Action(str(model.next_action), unit, name, given, enqueued=now)
+    return _enqueued(model, unit, name, given, now)
+
+
+def enqueue_exec(model: Model, unit: str, command: str, now: float) -> tuple[Model, str]:
+    """The model with a command of the shell to run, and its action's id.
+
+    Juju, too, runs it as an action of this name (core/actions/types.go).
+
+    Raises:
+        ChangeError: no such unit.
+    """
+    return _enqueued(model, _unit(model, unit), EXEC, {"command": command}, now)
+
+
+def _unit(model: Model, name: str) -> str:
+    """The name of a unit, which may be given as `<app>/leader`."""
+    application, _, number = name.rpartition("/")
+    if number == "leader":
+        leader = model.leader_of(application)
+        if leader is None:
+            raise ChangeError(f'could not determine leader for "{application}"')
+        return leader
+    if name not in model.units:
+        raise ChangeError(f'unit "{name}" not found')
+    return name
+
+
+def _enqueued(
+    model: Model, unit: str, name: str, params: Mapping[str, object], now: float
+) -> tuple[Model, str]:
+    action = Action(str(model.next_action), unit, name, params, enqueued=now)
     kept = dict(list(model.actions.items())[-_ACTIONS_KEPT:])
     model = replace(model, next_action=model.next_action + 1, actions=kept)
     return model.with_action(action), action.id

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from machine import cli_change, cli_run, cli_show
+from machine import cli_change, cli_run, cli_scale, cli_secret, cli_show
 from machine.client import Error
 from machine.console import CommandError
 
@@ -45,8 +45,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Juju's commands, on the machine agent of this host.",
 )
-for _name, _command in {**cli_show.COMMANDS, **cli_change.COMMANDS, **cli_run.COMMANDS}.items():
-    app.command(_name)(_command)
+_MODULES = (cli_show, cli_change, cli_scale, cli_run, cli_secret)
+_TAKES_A_COMMAND = {"exec": {"allow_interspersed_args": False}}
+for _module in _MODULES:
+    for _name, _command in _module.COMMANDS.items():
+        app.command(_name, context_settings=_TAKES_A_COMMAND.get(_name))(_command)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -213,6 +213,7 @@ COMMANDS = {
     "deploy": deploy,
     "config": config,
     "integrate": integrate,
+    "relate": integrate,
     "remove-application": remove_application,
     "resolved": resolved,
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -33,23 +34,71 @@ def run(
         raise CommandError("expected units, one action, and its parameters as KEY=VALUE")
     given = _params(params, arguments[len(units) + 1 :], string_args)
     client, timeout = agent(model), duration(wait) or None
-    with ThreadPoolExecutor(len(units)) as threads:
-        runs = [threads.submit(_run, client, unit, named[0], given, timeout) for unit in units]
-    results = [r for r in (run.result() for run in runs) if r is not None]
+    results = _on_each(units, lambda unit: client.run(unit, named[0], given, timeout))
     _print(results, form)
-    failed = [result.id for result in results if result.status != "completed"]
-    if failed:
-        tasks = "\n".join(f' - id "{number}" with return code 1' for number in failed)
-        raise CommandError(f"the following task{'s' * (len(failed) > 1)} failed:\n{tasks}\n")
+    _check(results)
     return 0
 
 
-def _run(
-    client: JujuClient, unit: str, action: str, params: Mapping[str, Any], timeout: float | None
-) -> ActionResult | None:
+def execute(
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="For the shell.")],
+    model: ModelOption = None,
+    unit: Annotated[list[str] | None, typer.Option("--unit", "-u", help="With commas.")] = None,
+    application: Annotated[
+        list[str] | None, typer.Option("--application", "--app", "-a", help="All their units.")
+    ] = None,
+    machine: Annotated[str | None, typer.Option("--machine", help="Not offered.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.PLAIN,
+    wait: Annotated[str, typer.Option("--wait", help="How long; 0: as long as.")] = "5m",
+    utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
+) -> int:
+    """Run a command of the shell on units, with the tools of a hook."""
+    if machine is not None:
+        raise CommandError("exec --machine is not offered on this host: name a --unit")
+    client, timeout = agent(model), duration(wait) or None
+    units = [name for text in unit or () for name in text.split(",")]
+    for name in (name for text in application or () for name in text.split(",")):
+        units += _units_of(client, name)
+    if not units:
+        raise CommandError("You must specify a target, either through --application or --unit")
+    text = command[0] if len(command) == 1 else shlex.join(command)
+    results = _on_each(units, lambda unit: client.execute(unit, text, timeout))
+    if form is Format.PLAIN and len(results) == 1:
+        typer.echo(results[0].results.get("stdout", ""), nl=False)
+        typer.echo(results[0].results.get("stderr", ""), nl=False, err=True)
+    else:
+        emit({result.unit: _task(result) for result in results}, form)
+    _check(results)
+    return 0
+
+
+def _units_of(client: JujuClient, application: str) -> list[str]:
+    known = client.status()["applications"]
+    if application not in known:
+        raise CommandError(f'application "{application}" not found')
+    return list(known[application].get("units", {}))
+
+
+def _on_each(units: Sequence[str], run: Callable[[str], ActionResult]) -> list[ActionResult]:
+    """Run on all units at a time; without those where it could not be scheduled."""
+    with ThreadPoolExecutor(len(units)) as threads:
+        runs = [threads.submit(_run, unit, run) for unit in units]
+    return [r for r in (run.result() for run in runs) if r is not None]
+
+
+def _check(results: Iterable[ActionResult]) -> None:
+    """Complain about the tasks that failed, as Juju does."""
+    codes = {result.id: _task(result)["results"]["return-code"] for result in results}
+    failed = [f' - id "{number}" with return code {c}' for number, c in codes.items() if c]
+    if failed:
+        tasks = "\n".join(failed)
+        raise CommandError(f"the following task{'s' * (len(failed) > 1)} failed:\n{tasks}\n")
+
+
+def _run(unit: str, run: Callable[[str], ActionResult]) -> ActionResult | None:
     """Run the action; None where it could not be scheduled, which Juju tells and forgives."""
     try:
-        result = client.run(unit, action, params, timeout)
+        result = run(unit)
     except TimeoutExpiredError:
         raise CommandError(f"timed out waiting for results from: unit {unit}") from None
     except ChangeError as e:
@@ -113,4 +162,4 @@ def _yaml(value: str) -> Any:
         return value
 
 
-COMMANDS = {"run": run}
+COMMANDS = {"run": run, "exec": execute}

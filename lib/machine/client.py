@@ -65,6 +65,18 @@ class ActionResult:
     unit: str
 
 
+def action_result(answer: Mapping[str, Any]) -> ActionResult:
+    """How an action ended, from what the agent answers."""
+    return ActionResult(
+        answer["status"],
+        answer["results"],
+        answer["message"],
+        answer["log"],
+        answer["id"],
+        answer["unit"],
+    )
+
+
 @dataclass(frozen=True)
 class RelationRecord:
     """A relation; in the databags secrets are ids only. Endpoints are `application:name`."""
@@ -171,14 +183,7 @@ class Client:
         answer = self._call(
             "run", unit=unit, action=action, params=dict(params or {}), timeout=timeout
         )
-        return ActionResult(
-            answer["status"],
-            answer["results"],
-            answer["message"],
-            answer["log"],
-            answer["id"],
-            answer["unit"],
-        )
+        return action_result(answer)
 
     def resolved(self, unit: str, retry: bool = True) -> None:
         """Run a unit's failed hook again now, or count it as done."""

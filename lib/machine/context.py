@@ -179,8 +179,8 @@ class Context:
         ):
             raise ToolError(f'secret with label "{fields.label}" already exists')
         revision = SecretRevision(dict(fields.content or {}), self.now, fields.expires)
-        secret = Secret(_new_id(), owner, {1: revision})
-        secret = _updated(secret, replace(fields, content=None), self.now)
+        secret = Secret(new_secret_id(), owner, {1: revision})
+        secret = updated_secret(secret, replace(fields, content=None), self.now)
         self._write(lambda model: model.with_secret(secret))
         return secret.id
 
@@ -205,7 +205,7 @@ class Context:
 
         def change(model: Model) -> Model:
             now = model.secrets.get(secret.id)
-            return model.with_secret(_updated(now, fields, self.now)) if now else model
+            return model.with_secret(updated_secret(now, fields, self.now)) if now else model
 
         self._write(change)
 
@@ -352,12 +352,13 @@ def _not_found(secret_id: str | None, label: str | None) -> ToolError:
     return ToolError(f'secret with label "{label}" not found')
 
 
-def _new_id() -> str:
+def new_secret_id() -> str:
     """20 digits of base 32, as Juju's secret URIs have."""
     return base64.b32hexencode(os.urandom(13)).decode().lower()[:20]
 
 
-def _updated(secret: Secret, fields: SecretFields, now: float) -> Secret:
+def updated_secret(secret: Secret, fields: SecretFields, now: float) -> Secret:
+    """The secret with what the fields set; other content is a new revision."""
     latest = secret.revisions[secret.latest]
     if fields.content and dict(fields.content) != dict(latest.content):
         revision = SecretRevision(dict(fields.content), now, fields.expires)

@@ -44,6 +44,11 @@ def job(
     raise NotImplementedByCharmError(f"{kind} {hook.name} is not implemented by the charm")
 
 
+def shell(unit: str, version: int, charm: Path, env: Mapping[str, str], command: str) -> Job:
+    """A command of the shell in place of the charm, with a hook's environment and tools."""
+    return Job(unit, version, charm, env, ("/bin/bash", "-c", command))
+
+
 def runs_here(charm: Path) -> bool:
     """Whether the charm runs in the agent's Python environment: it has no other, and no way.
 

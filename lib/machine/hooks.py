@@ -17,11 +17,11 @@ from machine import hook_tools, progress, resolver
 from machine.charm import CharmError, materialise
 from machine.context import Context
 from machine.environment import Surroundings, environment
-from machine.exec_runner import NotImplementedByCharmError, job
+from machine.exec_runner import NotImplementedByCharmError, job, shell
 from machine.hook_tools import Reply
-from machine.model import Action, Hook, Model, Status
+from machine.model import EXEC, Action, Hook, Model, Status
 from machine.records import HookRecord, LogLine
-from machine.runner import Runner
+from machine.runner import Job, Runner
 from machine.store import Store
 
 logger = logging.getLogger(__name__)
@@ -218,7 +218,7 @@ class Hooks:
         env = environment(self._around, context.seen, name, context.hook, charm, token)
         version = self._versions.get(name, context.unit.charm_revision)
         try:
-            task = job(name, version, charm, context.hook, env, self._python_path, fork=self._fork)
+            task = self._job(context, version, charm, env)
         except NotImplementedByCharmError as e:
             context.failure = f'action not implemented on unit "{name}"'
             return self._not_implemented(context, e)
@@ -233,6 +233,13 @@ class Hooks:
             output.close()
             if context.hook.action:
                 context.results.update(output.as_results())
+
+    def _job(self, context: Context, version: int, charm: Path, env: Mapping[str, str]) -> Job:
+        name, hook = context.unit.name, context.hook
+        if hook.action and hook.name == EXEC:
+            command = str(context.seen.actions[hook.action].params["command"])
+            return shell(name, version, charm, env, command)
+        return job(name, version, charm, hook, env, self._python_path, fork=self._fork)
 
     def _not_implemented(self, context: Context, error: Exception) -> int:
         self._log_unit(context.unit.name, "DEBUG", "operation", str(error))
@@ -282,6 +289,10 @@ class Hooks:
     def _after_action(self, context: Context, code: int | None) -> tuple[Model, str]:
         now, model = time.time(), self._store.model
         action = replace(model.actions[context.hook.action], results=context.results)
+        if action.name == EXEC and code is not None:
+            # What a command's exit code means is for who asked; it has run.
+            action = replace(action, results={"return-code": code, **context.results})
+            code = 0
         if code == 0 and context.failure is None:
             model = context.apply(model)
             action = replace(action, status="completed", completed=now)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from machine import changes, describe
+from machine import changes, describe, user_secrets
 from machine.changes import ChangeError
+from machine.charm import CharmError, load_charm
 from machine.model import Model
+from machine.plan import Change, SetExposed, SetTrust
 from machine.relate import RelationError, relate
 from machine.status import this_host
 from machine.store import Store
@@ -37,8 +40,68 @@ def methods(store: Store, address: str) -> Mapping[str, Callable[..., object]]:
         store.commit(model)
         return relation
 
-    answers = (juju_config, juju_unit, juju_model, integrate)
-    return {answer.__name__: answer for answer in answers}
+    def expose(application: str, exposed: bool) -> None:
+        store.commit(_altered(store.model, SetExposed(application, exposed)))
+
+    def trust(application: str, trusted: bool) -> None:
+        store.commit(_altered(store.model, SetTrust(application, trusted)))
+
+    def refresh(application: str, path: str) -> str:
+        model, name = _refreshed(store.model, application, Path(path))
+        store.commit(model)
+        return name
+
+    plain = (juju_config, juju_unit, juju_model, integrate, expose, trust, refresh)
+    return {**{answer.__name__: answer for answer in plain}, **_secret_methods(store)}
+
+
+def _secret_methods(store: Store) -> Mapping[str, Callable[..., object]]:
+    def add_secret(name: str, content: dict[str, str], info: str) -> str:
+        model, number = user_secrets.add(store.model, name, content, info, time.time())
+        store.commit(model)
+        return f"secret:{number}"
+
+    def update_secret(
+        secret: str,
+        content: dict[str, str],
+        info: str | None,
+        name: str | None,
+        auto_prune: bool | None,
+    ) -> None:
+        fields = (content, info, name, auto_prune)
+        store.commit(user_secrets.update(store.model, secret, *fields, time.time()))
+
+    def remove_secret(secret: str, revision: int | None) -> None:
+        store.commit(user_secrets.remove(store.model, secret, revision))
+
+    def grant_secret(secret: str, applications: list[str], granted: bool) -> None:
+        store.commit(user_secrets.grant(store.model, secret, applications, granted))
+
+    def juju_secrets() -> dict[str, Any]:
+        return user_secrets.described(store.model)
+
+    def juju_secret(
+        secret: str, revision: int | None, reveal: bool, revisions: bool
+    ) -> dict[str, Any]:
+        return user_secrets.shown(
+            store.model, secret, revision, reveal=reveal, revisions=revisions
+        )
+
+    plain = (add_secret, update_secret, remove_secret, grant_secret, juju_secrets, juju_secret)
+    return {answer.__name__: answer for answer in plain}
+
+
+def _altered(model: Model, change: Change) -> Model:
+    return changes.applied(model, [change], time.time())
+
+
+def _refreshed(model: Model, application: str, path: Path) -> tuple[Model, str]:
+    try:
+        charm = load_charm(path)
+    except CharmError as e:
+        raise ChangeError(str(e)) from None
+    model = changes.refresh(model, application, charm, path, time.time())
+    return model, f"local:{charm.name}-{model.applications[application].charm_revision}"
 
 
 def _integrated(model: Model, ends: tuple[str, str]) -> tuple[Model, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from machine.client import Client
+from machine.client import ActionResult, Client, action_result
 
 
 class JujuClient(Client):
@@ -29,3 +31,72 @@ class JujuClient(Client):
             ChangeError: there is no such relation, more than one, or it is there already.
         """
         return self._call("integrate", first=first, second=second)
+
+    def expose(self, application: str, exposed: bool) -> None:
+        """Say whether an application's ports are meant for other hosts."""
+        self._call("expose", application=application, exposed=exposed)
+
+    def trust(self, application: str, trusted: bool) -> None:
+        """Say whether an application's charm may see credentials."""
+        self._call("trust", application=application, trusted=trusted)
+
+    def refresh(self, application: str, path: Path) -> str:
+        """Give an application the charm at a path; return the charm's name and revision.
+
+        Raises:
+            ChangeError: it is no charm, or cannot take the place of the other one.
+        """
+        return self._call("refresh", application=application, path=str(path))
+
+    def execute(self, unit: str, command: str, timeout: float | None) -> ActionResult:
+        """Run a command of the shell in a unit's hook context and wait for its end.
+
+        Raises:
+            ChangeError: there is no such unit.
+            TimeoutExpiredError: it has not ended in `timeout` seconds.
+        """
+        return action_result(self._call("execute", unit=unit, command=command, timeout=timeout))
+
+    # ---- secrets of the model
+
+    def add_secret(self, name: str, content: Mapping[str, str], info: str) -> str:
+        """Add a secret of the model and return its URI."""
+        return self._call("add_secret", name=name, content=dict(content), info=info)
+
+    def update_secret(
+        self,
+        secret: str,
+        content: Mapping[str, str],
+        info: str | None,
+        name: str | None,
+        auto_prune: bool | None,
+    ) -> None:
+        """Change a secret of the model; other content makes a new revision."""
+        self._call(
+            "update_secret",
+            secret=secret,
+            content=dict(content),
+            info=info,
+            name=name,
+            auto_prune=auto_prune,
+        )
+
+    def remove_secret(self, secret: str, revision: int | None) -> None:
+        """Remove a secret of the model, or one revision of it."""
+        self._call("remove_secret", secret=secret, revision=revision)
+
+    def grant_secret(self, secret: str, applications: Sequence[str], granted: bool) -> None:
+        """Let applications read a secret of the model, or no longer."""
+        self._call("grant_secret", secret=secret, applications=list(applications), granted=granted)
+
+    def juju_secrets(self) -> dict[str, Any]:
+        """All secrets without their content, as `juju secrets --format json` has them."""
+        return self._call("juju_secrets")
+
+    def juju_secret(
+        self, secret: str, revision: int | None, reveal: bool, revisions: bool
+    ) -> dict[str, Any]:
+        """A secret as `juju show-secret --format json` has it; content only if revealed."""
+        return self._call(
+            "juju_secret", secret=secret, revision=revision, reveal=reveal, revisions=revisions
+        )

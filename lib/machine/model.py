@@ -16,6 +16,12 @@ from functools import cached_property
 
 from machine.charm import CharmMetadata, Value
 
+EXEC = "juju-exec"
+"""Name of the action that runs a command in place of the charm."""
+
+MODEL_OWNER = "<model>"
+"""Owner of the secrets that belong to nobody's charm; no application can have this name."""
+
 
 class Life(StrEnum):
     """Where something is between being made and being gone; what is dead is not in the model."""
@@ -280,10 +286,13 @@ class SecretRevision:
 
 @dataclass(frozen=True)
 class Grant:
-    """Leave to read a secret, for an application or a unit, as long as the relation lives."""
+    """Leave to read a secret, for an application or a unit, as long as the relation lives.
+
+    A secret of the model is granted without a relation.
+    """
 
     subject: str
-    relation: int
+    relation: int | None
 
 
 @dataclass(frozen=True)
@@ -300,10 +309,11 @@ class Secret:
     """A secret with its revisions.
 
     Attributes:
-        owner: name of an application, or of a unit.
+        owner: name of an application or of a unit, or `MODEL_OWNER`.
         rotate: a policy of `secret-add --rotate`, such as `never` or `daily`.
         rotates: when the next secret-rotate is due.
         consumers: by name of unit.
+        auto_prune: drop the revisions that nobody tracks.
     """
 
     id: str
@@ -315,6 +325,7 @@ class Secret:
     rotates: float | None = None
     grants: tuple[Grant, ...] = ()
     consumers: Mapping[str, Consumer] = field(default_factory=dict[str, Consumer])
+    auto_prune: bool = False
 
     @property
     def latest(self) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime
 import re
 from collections.abc import Callable, Mapping
@@ -14,11 +12,11 @@ from machine.context import SecretFields, ToolError
 from machine.gnuflag import Flags, UsageError
 from machine.model import Secret
 from machine.progress import ROTATION
+from machine.secret_content import content
 
 if TYPE_CHECKING:
     from machine.hook_tools import Call
 
-_KEY = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _DURATION = re.compile(r"(\d+)(h|m|s)")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
@@ -43,28 +41,28 @@ def _named(call: Call) -> str:
 
 
 def _secret_add(call: Call) -> str:
-    content = _content(call, call.arguments.positionals)
-    if not content:
+    given = _content(call, call.arguments.positionals)
+    if not given:
         raise UsageError("missing secret value or filename")
     owner = call.arguments.value("owner") or "application"
     if owner not in ("application", "unit"):
         raise UsageError(f'secret owner "{owner}" not valid')
-    fields = _fields(call, content)
+    fields = _fields(call, given)
     return f"secret:{call.context.new_secret(fields, unit_owned=owner == 'unit')}"
 
 
 def _secret_set(call: Call) -> None:
     secret = call.context.owned_secret(_named(call), None)
-    content = _content(call, call.arguments.positionals[1:])
-    call.context.update_secret(secret, _fields(call, content or None))
+    given = _content(call, call.arguments.positionals[1:])
+    call.context.update_secret(secret, _fields(call, given or None))
 
 
-def _fields(call: Call, content: Mapping[str, str] | None) -> SecretFields:
+def _fields(call: Call, given: Mapping[str, str] | None) -> SecretFields:
     rotate = call.arguments.value("rotate")
     if rotate not in (None, "never", *ROTATION):
         raise UsageError(f'rotate policy "{rotate}" not valid')
     return SecretFields(
-        content,
+        given,
         call.arguments.value("label"),
         call.arguments.value("description"),
         _expiry(call),
@@ -89,30 +87,10 @@ def _expiry(call: Call) -> float | None:
 
 def _content(call: Call, words: list[str]) -> dict[str, str]:
     """`key=value`, `key#base64=...` and `key#file=path`, or a YAML mapping by `--file`."""
-    found: dict[str, str] = {}
+    given: dict[str, str] = {}
     if (path := call.arguments.value("file")) is not None:
-        found = answers.mapping(call.stdin if path == "-" else answers.file_text(path))
-    for word in words:
-        key, separator, value = word.partition("=")
-        if not separator:
-            raise ToolError("a secret's content is given as key=value")
-        key, _, form = key.partition("#")
-        found[key] = _value(key, form, value)
-    for key in found:
-        if not _KEY.fullmatch(key):
-            raise ToolError(f'key "{key}" not valid')
-    return found
-
-
-def _value(key: str, form: str, value: str) -> str:
-    if form == "file":
-        return answers.file_text(value)
-    if form != "base64":
-        return value
-    try:
-        return base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise ToolError(f'value of secret key "{key}" is not base64 of text') from None
+        given = answers.mapping(call.stdin if path == "-" else answers.file_text(path))
+    return content(words, given)
 
 
 def _secret_get(call: Call) -> Any:
@@ -121,13 +99,13 @@ def _secret_get(call: Call) -> Any:
     refresh, peek = call.arguments.switch("refresh"), call.arguments.switch("peek")
     if refresh and peek:
         raise UsageError("specify one of --refresh or --peek but not both")
-    content = call.context.secret_content(secret_id, label, refresh=refresh, peek=peek)
+    found = call.context.secret_content(secret_id, label, refresh=refresh, peek=peek)
     if len(positionals) < 2:
-        return dict(content)
+        return dict(found)
     key = positionals[1].partition("#")[0]
-    if key not in content:
+    if key not in found:
         raise ToolError(f'secret key value "{key}" not found')
-    return content[key]
+    return found[key]
 
 
 def _secret_info_get(call: Call) -> Any:

@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from machine.model import (
+    MODEL_OWNER,
     Application,
+    Grant,
     Life,
     Model,
     Relation,
@@ -164,7 +166,7 @@ def _dead_applications(model: Model, _: float) -> Model:
 
 def _orphans(model: Model, _: float) -> Model:
     """Secrets without owner, grants without relation, consumers and storage without unit."""
-    owners = {*model.applications, *model.units}
+    owners = {*model.applications, *model.units, MODEL_OWNER}
     secrets = {
         i: _trimmed(model, secret) for i, secret in model.secrets.items() if secret.owner in owners
     }
@@ -177,11 +179,19 @@ def _orphans(model: Model, _: float) -> Model:
 
 
 def _trimmed(model: Model, secret: Secret) -> Secret:
-    grants = tuple(g for g in secret.grants if g.relation in model.relations)
+    grants = tuple(g for g in secret.grants if _holds(model, g))
     consumers = {u: c for u, c in secret.consumers.items() if u in model.units}
-    if grants == secret.grants and len(consumers) == len(secret.consumers):
-        return secret
-    return replace(secret, grants=grants, consumers=consumers)
+    tracked = {secret.latest, *(c.revision for c in consumers.values())}
+    kept = tracked if secret.auto_prune else secret.revisions.keys()
+    revisions = {n: r for n, r in secret.revisions.items() if n in kept}
+    trimmed = replace(secret, grants=grants, consumers=consumers, revisions=revisions)
+    return secret if trimmed == secret else trimmed
+
+
+def _holds(model: Model, grant: Grant) -> bool:
+    if grant.relation is None:
+        return grant.subject in model.applications
+    return grant.relation in model.relations
 
 
 def _orphaned_actions(model: Model, now: float) -> Model:

@@ -154,6 +154,21 @@ def _dead_relations(model: Model, _: float) -> Model:
     return replace(model, relations=_except(model.relations, dead)) if dead else model
 
 
+def _stray_databags(model: Model, _: float) -> Model:
+    """Databags of units that are gone, once everyone who knew them was told."""
+    for relation in model.relations.values():
+        gone = {o for o in relation.databags if "/" in o and o not in model.units}
+        if gone and (stray := gone - _known_members(model, relation.id)):
+            databags = _except(relation.databags, list(stray))
+            model = model.with_relation(replace(relation, databags=databags))
+    return model
+
+
+def _known_members(model: Model, relation: int) -> set[str]:
+    views = (unit.views.get(relation) for unit in model.units.values())
+    return {member for view in views if view for member in view.members}
+
+
 def _dead_applications(model: Model, _: float) -> Model:
     def empty(application: Application) -> bool:
         related = model.relations_of(application.name) or model.units_of(application.name)
@@ -217,6 +232,7 @@ _STEPS: tuple[Callable[[Model, float], Model], ...] = (
     _dead_units,
     _departures,
     _dead_relations,
+    _stray_databags,
     _dead_applications,
     _orphans,
     _orphaned_actions,

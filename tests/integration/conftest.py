@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -38,13 +39,23 @@ def juju(tmp_path_factory: pytest.TempPathFactory) -> Iterator[jubilant.Juju]:
     """A client of an empty model."""
     controller = os.environ.get("JUJU")
     if controller is not None:
-        with jubilant.temp_model() as juju:
-            juju.cli_binary = controller
+        with _temporary_model(jubilant.Juju(cli_binary=controller)) as juju:
             yield juju
         return
     folder = tmp_path_factory.mktemp("machine")
     with _agent(folder):
         yield jubilant.Juju(cli_binary=_command(folder), model="test", wait_timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def _temporary_model(juju: jubilant.Juju) -> Iterator[jubilant.Juju]:
+    """A model of a controller; `jubilant.temp_model` knows only the `juju` of the PATH."""
+    juju.add_model(f"integration-{secrets.token_hex(4)}")
+    try:
+        yield juju
+    finally:
+        assert juju.model
+        juju.destroy_model(juju.model, destroy_storage=True, force=True)
 
 
 def _command(folder: Path) -> Path:

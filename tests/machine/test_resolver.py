@@ -257,6 +257,67 @@ class TestRemoval:
         assert not run.due()
         assert not run.model.units and not run.model.applications
 
+    def test_a_unit_leaves_its_relations_then_stops(self):
+        run = Run(deployed(("db", DB, 2), ("web", WEB, 1), relations=("db web",)))
+        run.settle()
+        run.hooks.clear()
+        run.model = changes.remove_unit(run.model, "db/0", 1.0)
+        run.settle()
+        assert sorted(run.of("db/0")[:-3]) == [
+            "cluster-relation-departed",
+            "database-relation-departed",
+        ]
+        assert run.of("db/0")[-3:] == ["database-relation-broken", "stop", "remove"]
+        assert "database-relation-departed" in run.of("web/0")
+        assert "database-relation-broken" not in run.of("web/0")
+
+    def test_a_unit_that_stays_is_elected(self):
+        run = Run(deployed(("db", DB, 2)))
+        run.settle()
+        run.hooks.clear()
+        run.model = changes.remove_unit(run.model, "db/0", 1.0)
+        run.settle()
+        assert run.of("db/1").count("leader-elected") == 1
+        assert run.model.units["db/1"].leader
+
+    def test_a_unit_takes_its_databags_along(self):
+        run = Run(deployed(("db", DB, 2), ("web", WEB, 2), relations=("db web",)))
+        run.settle()
+        run.model = changes.remove_unit(run.model, "db/0", 1.0)
+        run.settle()
+        assert_no_stray_databag(run.model)
+        (relation,) = (r for r in run.model.relations.values() if not r.peer)
+        assert relation.databag("db").values == {"leader": "is here"}
+
+
+def assert_no_stray_databag(model: Model) -> None:
+    owners = {owner for r in model.relations.values() for owner in r.databags}
+    assert {owner for owner in owners if "/" in owner} <= set(model.units)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=True))
+def test_units_that_come_and_go_at_any_instant_are_told_of_and_forgotten(random: Random):
+    apps = ("db", DB, 2), ("web", WEB, 2), ("agent", AGENT, 0)
+    run = Run(deployed(*apps, relations=("db web", "web agent")))
+    for _ in range(random.randrange(80)):
+        if random.random() < 0.08:
+            run.model = changes.add_units(run.model, random.choice(["db", "web"]), 1, run.now)
+        alive = [u.name for u in run.model.units.values() if u.life is Life.ALIVE]
+        principals = [name for name in sorted(alive) if not run.model.units[name].principal]
+        if len(principals) > 2 and random.random() < 0.08:
+            run.model = changes.remove_unit(run.model, random.choice(principals), run.now)
+        if due := sorted(run.due()):
+            run.step(random.choice(due), fail=random.random() < 0.1)
+            run.now += random.choice([0.0, 10.0])
+    run.now += progress.RETRY_MOST
+    run.settle()
+    assert_told_everything(run.model)
+    assert_no_stray_databag(run.model)
+    for application in ("db", "web"):
+        units = run.model.units_of(application)
+        assert [u.name for u in units if u.leader] == [u.name for u in units[:1]]
+
 
 @settings(max_examples=25, deadline=None)
 @given(st.randoms(use_true_random=True))

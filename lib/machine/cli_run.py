@@ -35,7 +35,7 @@ def run(
     given = _params(params, arguments[len(units) + 1 :], string_args)
     client, timeout = agent(model), duration(wait) or None
     results = _on_each(units, lambda unit: client.run(unit, named[0], given, timeout))
-    _print(results, form)
+    print_results(results, form)
     _check(results)
     return 0
 
@@ -67,7 +67,7 @@ def execute(
         typer.echo(results[0].results.get("stdout", ""), nl=False)
         typer.echo(results[0].results.get("stderr", ""), nl=False, err=True)
     else:
-        emit({result.unit: _task(result) for result in results}, form)
+        emit({result.unit: as_task(result) for result in results}, form)
     _check(results)
     return 0
 
@@ -88,7 +88,7 @@ def _on_each(units: Sequence[str], run: Callable[[str], ActionResult]) -> list[A
 
 def _check(results: Iterable[ActionResult]) -> None:
     """Complain about the tasks that failed, as Juju does."""
-    codes = {result.id: _task(result)["results"]["return-code"] for result in results}
+    codes = {result.id: as_task(result)["results"]["return-code"] for result in results}
     failed = [f' - id "{number}" with return code {c}' for number, c in codes.items() if c]
     if failed:
         tasks = "\n".join(failed)
@@ -110,9 +110,10 @@ def _run(unit: str, run: Callable[[str], ActionResult]) -> ActionResult | None:
     return result
 
 
-def _print(results: Iterable[ActionResult], form: Format) -> None:
+def print_results(results: Iterable[ActionResult], form: Format) -> None:
+    """Print what tasks gave."""
     if form is not Format.PLAIN:
-        emit({result.unit: _task(result) for result in results}, form)
+        emit({result.unit: as_task(result) for result in results}, form)
         return
     for result in results:
         if shown := {k: v for k, v in result.results.items() if k != "return-code"}:
@@ -121,7 +122,7 @@ def _print(results: Iterable[ActionResult], form: Format) -> None:
             typer.echo(result.message, err=True)
 
 
-def _task(result: ActionResult) -> dict[str, Any]:
+def as_task(result: ActionResult) -> dict[str, Any]:
     """A task in the shape of `juju run --format json`."""
     code = 0 if result.status == "completed" else 1
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ def methods(store: Store, address: str) -> Mapping[str, Callable[..., object]]:
         store.commit(model)
         return name
 
-    plain = (juju_config, juju_unit, juju_model, integrate, expose, trust, refresh)
+    def juju_actions() -> dict[str, Any]:
+        return {number: asdict(action) for number, action in store.model.actions.items()}
+
+    plain = (juju_actions, juju_config, juju_unit, juju_model, integrate, expose, trust, refresh)
     return {**{answer.__name__: answer for answer in plain}, **_secret_methods(store)}
 
 

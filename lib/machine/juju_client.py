@@ -24,6 +24,11 @@ class JujuClient(Client):
         """The model as `juju show-model --format json` has it."""
         return self._call("juju_model")
 
+    def juju_actions(self) -> dict[str, Any]:
+        """The actions that ran, run or are due, by id, oldest first."""
+        found: dict[str, Any] = self._call("juju_actions")
+        return dict(sorted(found.items(), key=lambda item: int(item[0])))
+
     def integrate(self, first: str, second: str) -> str:
         """Relate two applications, each `application` or `application:endpoint`.
 

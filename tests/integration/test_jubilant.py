@@ -138,6 +138,24 @@ class TestExec:
             pair.exec("true", unit="db/7")
 
 
+def test_what_ran_is_told_again(pair: jubilant.Juju):
+    task = pair.run("db/leader", "rotate", {"suffix": "y"})
+    shown = json.loads(pair.cli("show-task", "--format=json", task.id))
+    assert (shown["status"], shown["results"]["count"]) == ("completed", "1")
+    assert set(shown["timing"]) == {"enqueued", "started", "completed"}
+    listed = json.loads(pair.cli("operations", "--format=json"))
+    assert any(task.id in operation["tasks"] for operation in listed.values())
+    assert "rotate" in pair.cli("operations")
+
+
+def test_parts_of_the_model_are_shown(pair: jubilant.Juju):
+    assert "0" in json.loads(pair.cli("machines", "--format=json"))["machines"]
+    assert "started" in pair.cli("machines")
+    shown = json.loads(pair.cli("show-application", "db", "--format=json"))
+    assert "db/0" in shown["db"]["units"]
+    assert json.loads(pair.cli("storage", "--format=json")) == {}
+
+
 class TestSecrets:
     def test_a_secret_has_revisions(self, juju: jubilant.Juju):
         uri = juju.add_secret("token", {"key": "first"}, info="for tests")
@@ -216,6 +234,8 @@ def test_version(juju: jubilant.Juju):
         (("add-unit", "nobody"), 'application "nobody" not found'),
         (("remove-unit", "--no-prompt", "db/9"), 'unit "db/9" not found'),
         (("remove-relation", "db", "nobody"), "not found"),
+        (("show-task", "4711"), 'task "4711" not found'),
+        (("show-application", "nobody"), 'application "nobody" not found'),
         (("expose", "nobody"), 'application "nobody" not found'),
         (("grant-secret", "nothing", "db"), 'secret "nothing" not found'),
         (("add-secret", "empty"), "missing secret value or filename"),

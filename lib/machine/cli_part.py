@@ -1,0 +1,89 @@
+"""Juju's commands that show one part of the status, and the choice of a model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from machine.console import CommandError, Format, ModelOption, agent, emit
+from machine.tabular import table
+
+_FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+
+
+def machines(model: ModelOption = None, form: _FormatOption = Format.TABULAR) -> None:
+    """List the machines: this host."""
+    status = agent(model).status()
+    if form in (Format.JSON, Format.YAML):
+        emit({"model": status["model"]["name"], "machines": status["machines"]}, form)
+        return
+    rows = [_machine(number, machine) for number, machine in status["machines"].items()]
+    typer.echo(table(("Machine", "State", "Address", "Inst id", "Base"), rows))
+
+
+def _machine(number: str, machine: dict[str, Any]) -> tuple[str, ...]:
+    base = f"{machine['base']['name']}@{machine['base']['channel']}"
+    state = machine["juju-status"]["current"]
+    return number, state, machine["dns-name"], machine["instance-id"], base
+
+
+def storage(model: ModelOption = None, form: _FormatOption = Format.TABULAR) -> None:
+    """List the instances of storage."""
+    found = agent(model).status()["storage"]
+    if form in (Format.JSON, Format.YAML):
+        emit(found, form)
+        return
+    rows = [
+        (unit, name, instance["kind"], instance["status"]["current"], attachment["location"])
+        for name, instance in found.get("storage", {}).items()
+        for unit, attachment in instance["attachments"]["units"].items()
+    ]
+    typer.echo(table(("Unit", "Storage ID", "Type", "Status", "Location"), rows))
+
+
+def show_application(
+    applications: Annotated[list[str], typer.Argument(metavar="APP...", help="Which.")],
+    model: ModelOption = None,
+    form: _FormatOption = Format.YAML,
+) -> None:
+    """Show applications."""
+    known = agent(model).status()["applications"]
+    for name in applications:
+        if name not in known:
+            raise CommandError(f'application "{name}" not found')
+    emit({name: _shown(known[name]) for name in applications}, form)
+
+
+def _shown(application: dict[str, Any]) -> dict[str, Any]:
+    units = {
+        name: {"machine": unit["machine"], "public-address": unit["public-address"]}
+        for name, unit in application.get("units", {}).items()
+    }
+    return {
+        "charm": application["charm-name"],
+        "base": f"{application['base']['name']}@{application['base']['channel']}",
+        "principal": "subordinate-to" not in application,
+        "exposed": application["exposed"],
+        "remote": False,
+        "life": application.get("life", "alive"),
+        "endpoint-bindings": application["endpoint-bindings"],
+        **({"units": units} if units else {}),
+    }
+
+
+def switch(
+    model: Annotated[str | None, typer.Argument(metavar="[[CONTROLLER:]MODEL]")] = None,
+) -> None:
+    """Show the model, or choose it: there is one."""
+    described = next(iter(agent(model).juju_model().values()))
+    name = f"{described['controller-name']}:{described['name']}"
+    typer.echo(name if model is None else f"{name} (no change)", err=model is not None)
+
+
+COMMANDS = {
+    "machines": machines,
+    "storage": storage,
+    "show-application": show_application,
+    "switch": switch,
+}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.model import Application, Model, Relation, Unit
+from machine.resolver import UPDATE_STATUS
 from machine.status import CLOUD, CONTROLLER, MACHINE, Host
 from machine.version import JUJU_VERSION
 
@@ -85,6 +86,19 @@ def _relation(model: Model, relation: Relation, own: Unit) -> dict[str, Any]:
 def _bag(relation: Relation, unit: str) -> dict[str, Any]:
     data: Mapping[str, str] = relation.databag(unit).values
     return {"in-scope": unit in relation.members, "data": dict(data)}
+
+
+def model_config(shown: Model) -> dict[str, Any]:
+    """What of Juju's model config holds here, as `juju model-config --format json` has it."""
+    values = {
+        "agent-version": JUJU_VERSION,
+        "automatically-retry-hooks": True,
+        "name": shown.name,
+        "type": "manual",
+        "update-status-hook-interval": f"{UPDATE_STATUS / 60:.0f}m",
+        "uuid": shown.uuid,
+    }
+    return {key: {"Value": value, "Source": "model"} for key, value in values.items()}
 
 
 def model(shown: Model, cores: int) -> dict[str, Any]:

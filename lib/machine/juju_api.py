@@ -52,10 +52,23 @@ def methods(store: Store, address: str) -> Mapping[str, Callable[..., object]]:
         store.commit(model)
         return name
 
+    def juju_model_config() -> dict[str, Any]:
+        return describe.model_config(store.model)
+
     def juju_actions() -> dict[str, Any]:
         return {number: asdict(action) for number, action in store.model.actions.items()}
 
-    plain = (juju_actions, juju_config, juju_unit, juju_model, integrate, expose, trust, refresh)
+    plain = (
+        juju_model_config,
+        juju_actions,
+        juju_config,
+        juju_unit,
+        juju_model,
+        integrate,
+        expose,
+        trust,
+        refresh,
+    )
     return {**{answer.__name__: answer for answer in plain}, **_secret_methods(store)}
 
 

@@ -24,6 +24,10 @@ class JujuClient(Client):
         """The model as `juju show-model --format json` has it."""
         return self._call("juju_model")
 
+    def juju_model_config(self) -> dict[str, Any]:
+        """The model's settings as `juju model-config --format json` has them."""
+        return self._call("juju_model_config")
+
     def juju_actions(self) -> dict[str, Any]:
         """The actions that ran, run or are due, by id, oldest first."""
         found: dict[str, Any] = self._call("juju_actions")

@@ -156,6 +156,12 @@ def test_parts_of_the_model_are_shown(pair: jubilant.Juju):
     assert json.loads(pair.cli("storage", "--format=json")) == {}
 
 
+def test_the_models_settings_are_shown(juju: jubilant.Juju):
+    assert juju.model_config()["update-status-hook-interval"] == "5m"
+    assert juju.cli("model-config", "update-status-hook-interval") == "5m\n"
+    assert "Attribute" in juju.cli("model-config")
+
+
 class TestSecrets:
     def test_a_secret_has_revisions(self, juju: jubilant.Juju):
         uri = juju.add_secret("token", {"key": "first"}, info="for tests")

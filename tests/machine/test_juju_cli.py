@@ -164,6 +164,9 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
     ("arguments", "code", "complaint"),
     [
         (("bootstrap",), 1, 'ERROR juju: "bootstrap" is not offered on this host'),
+        (("add-model", "other"), 1, 'ERROR juju: "add-model" is not offered on this host'),
+        (("model-config", "name=other"), 1, "ERROR setting name is not offered on this host"),
+        (("exec", "--machine", "0", "true"), 1, "ERROR exec --machine is not offered"),
         (("status", "--fast"), 2, "ERROR No such option: --fast"),
         (("config", "nobody"), 1, 'ERROR application "nobody" not found'),
         (("config", "web", "colour"), 1, 'ERROR key "colour" not found in "web"'),

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workload.host import network
+from workload.host import lvm, network
 
 
 class UndoError(Exception):
@@ -341,14 +341,15 @@ class LoopDevice(Thing):
 
     def exists(self) -> bool:
         """Whether there is any."""
-        return bool(self._devices())
+        return bool(self.devices())
 
     def undo(self) -> None:
         """Detach them."""
-        for device in self._devices():
+        for device in self.devices():
             _run(["losetup", "--detach", device])
 
-    def _devices(self) -> list[str]:
+    def devices(self) -> list[str]:
+        """Return their paths."""
         listed = subprocess.run(
             ["losetup", "--noheadings", "--output", "NAME", "--associated", str(self.file)],
             capture_output=True,
@@ -356,6 +357,40 @@ class LoopDevice(Thing):
             check=False,
         )
         return listed.stdout.split()
+
+
+class VolumeGroup(Thing):
+    """A volume group of LVM with its logical volumes.
+
+    Attributes:
+        device: what it is on; None for the appliance's backing file.
+        system_dir: folder with the lvm.conf that limits commands to that device.
+    """
+
+    kind: Literal["volume-group"] = "volume-group"
+    name: str
+    device: Path | None = None
+    system_dir: Path
+
+    def __str__(self) -> str:
+        return f"volume group {self.name}"
+
+    def exists(self) -> bool:
+        """Whether it is there and its device attached."""
+        try:
+            return lvm.has_group(self.system_dir)
+        except lvm.LvmError as error:
+            raise UndoError(str(error)) from None
+
+    def undo(self) -> None:
+        """Remove it, and LVM's label from its device."""
+        columns = ("--noheadings", "--options", "pv_name")
+        try:
+            devices = lvm.run(self.system_dir, "pvs", *columns).split()
+            lvm.run(self.system_dir, "vgremove", "--force", "--yes", self.name)
+            lvm.run(self.system_dir, "pvremove", "--yes", *devices)
+        except lvm.LvmError as error:
+            raise UndoError(str(error)) from None
 
 
 AnyThing = Annotated[
@@ -371,7 +406,8 @@ AnyThing = Annotated[
     | Mount
     | Namespaces
     | Module
-    | LoopDevice,
+    | LoopDevice
+    | VolumeGroup,
     Field(discriminator="kind"),
 ]
 

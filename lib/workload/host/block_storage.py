@@ -1,0 +1,258 @@
+"""Where volumes are kept: a device or a backing file, and on it a volume group with a thin pool.
+
+What is made is entered into the ledger first. Each step may be repeated: one that was cut short is
+brought to its end by the next.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from workload.host import lvm
+from workload.host.things import File, LoopDevice, VolumeGroup
+from workload.ledger import Ledger
+
+OWNER = "cinder-lvm"
+
+MODULES = (
+    "dm_mod",
+    "dm_thin_pool",
+    "dm_snapshot",
+    "loop",
+    "target_core_mod",
+    "iscsi_target_mod",
+    "iscsi_tcp",
+)
+"""Kernel modules: LVM's, the loop device's, LIO's and the iSCSI initiator's."""
+
+RESERVE = 2**30
+"""Bytes that a backing file leaves to its file system when it has grown to its full size."""
+
+_UNITS = {"M": 2**20, "G": 2**30, "T": 2**40}
+
+
+class StorageError(Exception):
+    """Storage that cannot be made, grown or removed; the message says why and what to do."""
+
+
+class HostLacksError(StorageError):
+    """The host's kernel lacks something; the message names it."""
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size in binary units: `20G` and `20GiB` are 20 * 2**30.
+
+    Raises:
+        StorageError: it isn't such a size.
+    """
+    match = re.fullmatch(r"([1-9][0-9]*)([MGT])(?:iB)?", text.strip())
+    if not match:
+        raise StorageError(f"size {text!r}: must be in binary units, e.g. 20G for 20 GiB")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def require_modules() -> None:
+    """Load the kernel modules that are not there yet; they stay: others may use them by then.
+
+    Raises:
+        HostLacksError: the kernel has no such module.
+    """
+    for name in MODULES:
+        if not Path("/sys/module", name).exists():
+            _load(name)
+
+
+@dataclass(frozen=True)
+class BlockStorage:
+    """The storage of this appliance.
+
+    Attributes:
+        common: `$SNAP_COMMON`.
+        ledger: the host's.
+    """
+
+    common: Path
+    ledger: Ledger
+
+    @property
+    def file(self) -> Path:
+        """The backing file."""
+        return self.common / "cinder-lvm.img"
+
+    @property
+    def system_dir(self) -> Path:
+        """LVM's folder of configuration."""
+        return self.common / "etc" / "lvm"
+
+    @property
+    def group(self) -> VolumeGroup | None:
+        """The volume group as the ledger has it."""
+        made = (line.made for line in self.ledger.entries(OWNER))
+        return next((thing for thing in made if isinstance(thing, VolumeGroup)), None)
+
+    def setup(self, size: int, device: Path | None = None, *, force: bool = False) -> None:
+        """Make the volume group, on a sparse file or on a device of its own; again does no harm.
+
+        Args:
+            size: bytes of the backing file; not used with a device.
+            device: a whole disk or partition.
+            force: take the device though it has data on it, and lose them.
+
+        Raises:
+            StorageError: it is refused, nothing was changed.
+            lvm.LvmError: LVM refuses.
+        """
+        require_modules()
+        if self.group is not None:
+            self.start()
+            if lvm.has_group(self.system_dir):
+                return
+        elif device is None:
+            self._check_room(size)
+        elif not force:
+            _check_empty(device)
+        self._make(size, device)
+
+    def start(self) -> None:
+        """Bring back after a boot what `setup` made: loop device and active volumes.
+
+        Raises:
+            StorageError, lvm.LvmError: it cannot be brought back.
+        """
+        group = self.group
+        if group is None:
+            return
+        require_modules()
+        if group.device is None and not self.file.exists():
+            return
+        lvm.limit(self.system_dir, group.device or self._attach())
+        if lvm.has_group(self.system_dir):
+            lvm.run(self.system_dir, "vgchange", "--activate", "y", lvm.GROUP)
+
+    def grow(self, size: int) -> None:
+        """Give the storage more room while it is in use.
+
+        Args:
+            size: bytes of the backing file from now on; a device is used up to its present end.
+
+        Raises:
+            StorageError: there is none, it would shrink, or there is too little room.
+            lvm.LvmError: LVM refuses.
+        """
+        group = self.group
+        if group is None:
+            raise StorageError("there is no storage to grow: run cinder-lvm-setup first")
+        device = group.device or self._grow_file(size)
+        lvm.run(self.system_dir, "pvresize", str(device))
+        lvm.run(self.system_dir, "lvextend", "--extents", "+95%FREE", f"{lvm.GROUP}/{lvm.POOL}")
+
+    def teardown(self, *, force: bool = False) -> None:
+        """Remove all that `setup` made.
+
+        Args:
+            force: also where volumes are left, which are lost.
+
+        Raises:
+            StorageError: volumes are left.
+            things.UndoError: a volume is in use; nothing was removed.
+            ledger.LedgerError: something is in use.
+        """
+        if lvm.has_group(self.system_dir) and not force:
+            left = lvm.volumes(self.system_dir)
+            if left:
+                raise StorageError(
+                    f"{len(left)} volumes are left, {left[0]} among them: delete them, or lose "
+                    "them with force=true"
+                )
+        group = self.group
+        if group is not None and group.exists():
+            # First and by itself: where it is in use, what it is on must stay.
+            group.undo()
+        self.ledger.undo(OWNER)
+
+    def _make(self, size: int, device: Path | None) -> None:
+        system_dir = self.system_dir
+        if device is None:
+            self.ledger.make(OWNER, File(path=self.file), lambda: _make_file(self.file, size))
+            self.ledger.make(OWNER, LoopDevice(file=self.file), self._attach)
+        on = device or self._attach()
+        lvm.limit(system_dir, on)
+        thing = VolumeGroup(name=lvm.GROUP, device=device, system_dir=system_dir)
+        self.ledger.make(OWNER, thing, lambda: _make_group(system_dir, on))
+
+    def _attach(self) -> Path:
+        """Return the backing file's loop device; attach it first where it is not."""
+        thing = LoopDevice(file=self.file)
+        if not thing.exists():
+            _run("losetup", "--find", str(self.file))
+        return Path(thing.devices()[0])
+
+    def _check_room(self, size: int) -> None:
+        room = os.statvfs(self.common)
+        free = room.f_bavail * room.f_frsize - RESERVE
+        if size > free:
+            raise StorageError(
+                f"{self.common} has room for {max(free, 0) / 2**30:.1f} GiB of volumes, "
+                f"{size / 2**30:.1f} GiB are asked for: give a smaller size or a device"
+            )
+
+    def _grow_file(self, size: int) -> Path:
+        status = self.file.stat()
+        if size < status.st_size:
+            raise StorageError(
+                f"the storage has {status.st_size / 2**30:.1f} GiB: it cannot shrink"
+            )
+        self._check_room(size - status.st_blocks * 512)
+        os.truncate(self.file, size)
+        device = self._attach()
+        _run("losetup", "--set-capacity", str(device))
+        return device
+
+
+def _make_file(path: Path, size: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.ftruncate(descriptor, size)
+    os.close(descriptor)
+
+
+def _make_group(system_dir: Path, device: Path) -> None:
+    # Whether the device may lose what is on it was asked before.
+    wipe = ("--yes", "--force")
+    lvm.run(system_dir, "vgcreate", *wipe, lvm.GROUP, str(device))
+    lvm.run(
+        system_dir,
+        *("lvcreate", "--yes", "--type", "thin-pool", "--extents", "95%FREE"),
+        *("--zero", "y", "--name", lvm.POOL, lvm.GROUP),
+    )
+
+
+def _check_empty(device: Path) -> None:
+    if not device.is_block_device():
+        raise StorageError(f"{device} is not a block device")
+    # Exits with 2 where it finds nothing (blkid(8)).
+    probe = subprocess.run(
+        ["blkid", "--probe", "--output", "export", str(device)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if probe.returncode != 2:
+        found = re.search(r"^(?:PT)?TYPE=(.*)$", probe.stdout, re.MULTILINE)
+        what = found[1] if found else "data"
+        raise StorageError(f"{device} has {what} on it: force=true takes it and loses them")
+
+
+def _load(name: str) -> None:
+    if subprocess.run(["modprobe", name], capture_output=True, check=False).returncode != 0:
+        raise HostLacksError(f"no kernel module {name}")
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise StorageError(f"{command[0]}: {lines[0]}")

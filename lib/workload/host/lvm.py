@@ -1,0 +1,94 @@
+"""LVM, limited to one device: commands see the appliance's volume group and no other.
+
+`LVM_SYSTEM_DIR` names a folder with an lvm.conf of our own (lvm(8), lvm.conf(5)), which Cinder's
+driver is given as well. Waits for udev are off: LVM makes the device nodes itself, so that a udev
+that does not run, or hangs, cannot make a command wait for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from workload import atomic
+
+GROUP = "microstack-volumes"
+"""The volume group; the name that snapd's interface microstack-support permits."""
+
+POOL = f"{GROUP}-pool"
+"""The thin pool, called as Cinder's driver calls it."""
+
+TIMEOUT = 60
+"""Seconds a command may take."""
+
+_CONF = """\
+devices {{
+    use_devicesfile = 0
+    scan_lvs = 0
+    global_filter = [ "a|^{device}$|", "r|.*|" ]
+}}
+activation {{
+    udev_sync = 0
+    udev_rules = 0
+    monitoring = 0
+}}
+global {{
+    use_lvmpolld = 0
+    event_activation = 0
+}}
+"""
+
+
+class LvmError(Exception):
+    """An LVM command failed; the message is the command's."""
+
+
+def limit(system_dir: Path, device: Path) -> None:
+    """Write the lvm.conf that limits commands to one device."""
+    system_dir.mkdir(parents=True, exist_ok=True)
+    conf = _CONF.format(device=re.escape(str(device)))
+    atomic.write(system_dir / "lvm.conf", conf.encode())
+
+
+def run(system_dir: Path, *command: str) -> str:
+    """Run an LVM command on the one device; return what it wrote.
+
+    Raises:
+        LvmError: it failed, or did not end in time.
+    """
+    environment = {**os.environ, "LVM_SYSTEM_DIR": str(system_dir), "LC_ALL": "C"}
+    # Descriptors of the caller are none of LVM's business, and it says so at length.
+    environment["LVM_SUPPRESS_FD_WARNINGS"] = "1"
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=True
+        )
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or ["no message"]
+        raise LvmError(f"{command[0]}: {lines[-1].strip()}") from None
+    except subprocess.TimeoutExpired:
+        raise LvmError(f"{command[0]} did not end within {TIMEOUT} s") from None
+    return done.stdout
+
+
+def has_group(system_dir: Path) -> bool:
+    """Whether the volume group is there."""
+    if not (system_dir / "lvm.conf").exists():
+        return False
+    (report,) = _report(system_dir, "vgs", "vg_name")
+    return any(row["vg_name"] == GROUP for row in report["vg"])
+
+
+def volumes(system_dir: Path) -> list[str]:
+    """Return the names of the group's logical volumes, the pool left out."""
+    (report,) = _report(system_dir, "lvs", "lv_name")
+    return sorted(row["lv_name"] for row in report["lv"] if row["lv_name"] != POOL)
+
+
+def _report(system_dir: Path, command: str, columns: str) -> list[dict[str, Any]]:
+    document = run(system_dir, command, "--reportformat", "json", "--options", columns)
+    return json.loads(document)["report"]

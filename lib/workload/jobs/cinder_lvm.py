@@ -1,0 +1,67 @@
+"""Make, bring back after a boot, grow and remove the storage of volumes.
+
+The first argument says which; parameters are a JSON document on standard input, the result is one
+on standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from workload.host import block_storage, lvm
+from workload.host.block_storage import BlockStorage, parse_size
+from workload.jobs.job import common, run
+from workload.ledger import Ledger
+
+
+class Parameters(BaseModel):
+    """What the actions of the charm take.
+
+    Attributes:
+        size: of the backing file, in binary units, e.g. `20G`.
+        device: path of a disk to use instead; empty for the backing file.
+        force: whether data may be lost.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: str = "20G"
+    device: str = ""
+    force: bool = False
+
+
+def main() -> None:
+    """Do what the first argument says."""
+    storage = BlockStorage(common(), Ledger(common("ledger.jsonl")))
+    match sys.argv[1:]:
+        case ["check"]:
+            block_storage.require_modules()
+        case ["setup"]:
+            _setup(storage, _parameters())
+        case ["start"]:
+            storage.start()
+        case ["grow"]:
+            storage.grow(parse_size(_parameters().size))
+        case ["teardown"]:
+            storage.teardown(force=_parameters().force)
+        case other:
+            raise ValueError(f"one of check, setup, start, grow, teardown is needed, not {other}")
+
+
+def _parameters() -> Parameters:
+    return Parameters.model_validate_json(sys.stdin.read() or "{}")
+
+
+def _setup(storage: BlockStorage, given: Parameters) -> None:
+    device = Path(given.device) if given.device else None
+    storage.setup(parse_size(given.size), device, force=given.force)
+    made = {"volume-group": lvm.GROUP, "thin-pool": lvm.POOL}
+    print(json.dumps({**made, "on": str(device or storage.file)}))  # noqa: T201 - its result
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,58 @@
+"""Storage of volumes: what is refused before anything is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workload.host import block_storage
+from workload.host.block_storage import BlockStorage, HostLacksError, StorageError, parse_size
+from workload.ledger import Ledger
+
+
+@pytest.fixture
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BlockStorage:
+    monkeypatch.setattr(block_storage, "MODULES", ())
+    return BlockStorage(tmp_path, Ledger(tmp_path / "ledger.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("20G", 20 * 2**30), ("512MiB", 2**29), (" 1TiB ", 2**40)]
+)
+def test_sizes_are_in_binary_units(text: str, size: int):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "20", "20GB", "0G", "-1G", "1.5G", "G"])
+def test_anything_else_is_refused_with_an_example(text: str):
+    with pytest.raises(StorageError, match=r"binary units, e\.g\. 20G"):
+        parse_size(text)
+
+
+def test_a_missing_module_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(block_storage, "MODULES", ("no_such_module",))
+    with pytest.raises(HostLacksError, match=r"^no kernel module no_such_module$"):
+        block_storage.require_modules()
+
+
+def test_a_file_that_does_not_fit_is_refused_and_nothing_is_made(storage: BlockStorage):
+    with pytest.raises(StorageError, match=r"has room for .* GiB are asked for"):
+        storage.setup(2**60)
+    assert not storage.file.exists()
+    assert storage.ledger.entries() == []
+
+
+def test_what_is_no_block_device_is_refused(storage: BlockStorage, tmp_path: Path):
+    with pytest.raises(StorageError, match="is not a block device"):
+        storage.setup(2**30, tmp_path / "ledger.jsonl")
+
+
+def test_there_is_nothing_to_grow_before_setup(storage: BlockStorage):
+    with pytest.raises(StorageError, match="run cinder-lvm-setup first"):
+        storage.grow(2**30)
+
+
+def test_removing_what_was_never_made_does_nothing(storage: BlockStorage):
+    storage.teardown()
+    assert storage.ledger.entries() == []

@@ -69,6 +69,7 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         self._built: Built[C] | None = None
         self._healthy: bool | None = None
         self._refused: str | None = None
+        self._hindrance = ""
         self._reconciled = False
         self.first_configuration = False
         """Whether the component had no config before this hook."""
@@ -84,6 +85,10 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
 
     def message(self, config: C) -> str:
         """Return what the status says beside `active`."""
+        return ""
+
+    def hindrance(self) -> str:
+        """Return what keeps the component from being run here at all; shown as blocked."""
         return ""
 
     def problems(self) -> list[str]:
@@ -174,6 +179,9 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         self._reconciled = True
         self._ask()
         self.announce()
+        self._hindrance = self.hindrance()
+        if self._hindrance:
+            return
         try:
             changed = self.rebuild()
             for job in self._due_jobs():
@@ -317,6 +325,8 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         return not isinstance(self.unit.status, ops.ActiveStatus | ops.BlockedStatus)
 
     def _statuses(self) -> list[ops.StatusBase]:
+        if self._hindrance:
+            return [ops.BlockedStatus(self._hindrance)]
         if self._refused:
             return [ops.BlockedStatus(f"the snap refused its config: {self._refused}")]
         built = self.built

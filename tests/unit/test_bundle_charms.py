@@ -1,4 +1,4 @@
-"""The bundle, the thirteen charms and the snap fit together."""
+"""The bundle, the charms and the snap fit together."""
 
 from __future__ import annotations
 

@@ -94,6 +94,11 @@ CONFIG: dict[str, dict[str, Any]] = {
         "identity": identity("cinder"),
         "rabbitmq": MESSAGING,
     },
+    "cinder-lvm": {
+        "host": "node-1",
+        "schema-release": RELEASE,
+        "volume-group": "microstack-volumes",
+    },
     "horizon": {
         "auth-url": "http://10.0.0.1:5000/v3",
         "region": "RegionOne",

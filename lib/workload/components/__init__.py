@@ -5,6 +5,7 @@ from __future__ import annotations
 from workload.component import Component
 from workload.components import (
     cinder,
+    cinder_lvm,
     glance,
     horizon,
     keystone,
@@ -34,6 +35,7 @@ ALL: dict[str, Component] = {
         ovn_central.COMPONENT,
         ovn_chassis.COMPONENT,
         cinder.COMPONENT,
+        cinder_lvm.COMPONENT,
         horizon.COMPONENT,
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workload.config.base import RELEASE, Secret, Section
 from workload.config.cinder import CinderConfig
+from workload.config.cinder_lvm import CinderLvmConfig
 from workload.config.glance import GlanceConfig
 from workload.config.horizon import HorizonConfig
 from workload.config.keystone import KeystoneConfig
@@ -31,6 +32,7 @@ COMPONENTS: dict[str, type[Component]] = {
     "ovn-central": OvnCentralConfig,
     "ovn-chassis": OvnChassisConfig,
     "cinder": CinderConfig,
+    "cinder-lvm": CinderLvmConfig,
     "horizon": HorizonConfig,
 }
 """Snap config's top-level keys and the model of each."""

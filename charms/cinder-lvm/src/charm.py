@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Block volumes on LVM over iSCSI, on a backing file or a disk of the machine."""
+
+from __future__ import annotations
+
+import re
+
+import ops
+
+from charmbase import ComponentCharm, Computed, Hostname, Option, Requires, Services, snap
+from interfaces import cinder_backend
+from workload.config.cinder_lvm import CinderLvmConfig
+
+GROUP = "microstack-volumes"
+
+
+class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
+    """Operate cinder-volume and its storage, on the machine of Cinder's control plane."""
+
+    component = "cinder-lvm"
+
+    storage_backend = Requires(
+        "storage-backend",
+        cinder_backend.Requirer,
+        request=cinder_backend.RequirerData(backend_name="lvm", volume_type="lvm"),
+    )
+
+    probe = Services(("cinder-volume",))
+    mapping = {
+        "debug": Option("debug"),
+        "host": Hostname(),
+        "schema-release": storage_backend["release"],
+        "volume-group": Computed(lambda charm: charm.group, "volume group"),
+    }
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self.group: str | None = None
+        for name, act in (
+            ("cinder-lvm-setup", self._on_setup),
+            ("cinder-lvm-grow", self._on_grow),
+            ("cinder-lvm-teardown", self._on_teardown),
+        ):
+            framework.observe(self.on[name].action, act)
+
+    def hindrance(self) -> str:
+        """Make the storage that the options ask for; return why there is none."""
+        self.group = snap.current(self.component).get("volume-group")
+        if self.group:
+            return ""
+        size, device = (str(self.config[name]) for name in ("loop-size", "device"))
+        try:
+            snap.run_job("cinder-lvm-check")
+            if not size and not device:
+                return "no storage: run the action cinder-lvm-setup"
+            self._make({"size": size or "20G", "device": device})
+        except snap.JobFailed as error:
+            return reason(error)
+        return ""
+
+    def _make(self, parameters: dict[str, object]) -> None:
+        snap.run_job("cinder-lvm-setup", parameters)
+        self.group = GROUP
+
+    def _on_setup(self, event: ops.ActionEvent) -> None:
+        try:
+            self._make({name: event.params[name] for name in ("size", "device", "force")})
+        except snap.JobFailed as error:
+            event.fail(reason(error))
+            return
+        self.rebuild()
+        event.set_results({"volume-group": GROUP})
+
+    def _on_grow(self, event: ops.ActionEvent) -> None:
+        try:
+            snap.run_job("cinder-lvm-grow", {"size": event.params["size"]})
+        except snap.JobFailed as error:
+            event.fail(reason(error))
+
+    def _on_teardown(self, event: ops.ActionEvent) -> None:
+        if self.config["loop-size"] or self.config["device"]:
+            event.fail("reset the options loop-size and device first: they ask for the storage")
+            return
+        try:
+            snap.run_job("cinder-lvm-teardown", {"force": event.params["force"]})
+        except snap.JobFailed as error:
+            event.fail(reason(error))
+            return
+        self.rebuild()
+
+
+def reason(error: snap.JobFailed) -> str:
+    """Return what a job said; what the host lacks begins with `host: `."""
+    found = re.search(r"error: (\w+): (.*)", str(error))
+    if not found:
+        return str(error)
+    return f"host: {found[2]}" if found[1] == "HostLacksError" else found[2]
+
+
+if __name__ == "__main__":
+    ops.main(CinderLvmCharm)

@@ -1,0 +1,126 @@
+"""cinder-lvm's charm: storage and a schema make volumes; what the host lacks is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import ops
+import pytest
+import yaml
+from ops import testing
+
+from charmbase import load_charm
+from charmbase.testing import FakeSnap, disagreements
+
+FOLDER = Path(__file__).parents[2]
+CHARM = load_charm(FOLDER)
+
+
+@pytest.fixture
+def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
+    fake = FakeSnap()
+    fake.patch(monkeypatch)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def host_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(nodename="node-1"))
+
+
+def ready(**config: str) -> testing.State:
+    """A unit beside Cinder's, whose schema is there."""
+    cinder = testing.SubordinateRelation(
+        "storage-backend", remote_app_name="cinder", remote_app_data={"release": '"2026.2"'}
+    )
+    return testing.State(leader=True, config=config, relations=[cinder])
+
+
+def run(state: testing.State) -> testing.State:
+    context = testing.Context(CHARM)
+    return context.run(context.on.update_status(), state)
+
+
+def act(name: str, state: testing.State, **params: object) -> testing.Context[ops.CharmBase]:
+    context = testing.Context(CHARM)
+    declared = yaml.safe_load((FOLDER / "charmcraft.yaml").read_text())["actions"][name]["params"]
+    params = {key: value["default"] for key, value in declared.items()} | params
+    context.run(context.on.action(name, params=params), state)
+    return context
+
+
+def test_declarations_agree_with_charmcraft_yaml() -> None:
+    assert disagreements(CHARM, FOLDER) == []
+
+
+def test_a_missing_kernel_module_is_named_as_the_hosts_lack(snap: FakeSnap) -> None:
+    snap.failure = "microstack.x returned 1: error: HostLacksError: no kernel module dm_mod"
+    out = run(ready(**{"loop-size": "20G"}))
+    assert out.unit_status == ops.BlockedStatus("host: no kernel module dm_mod")
+    assert snap.sections == {}
+
+
+def test_too_little_room_is_told_as_the_job_tells_it(snap: FakeSnap) -> None:
+    snap.failure = "microstack.x returned 1: error: StorageError: /x has room for 3.0 GiB"
+    out = run(ready(**{"loop-size": "20G"}))
+    assert out.unit_status == ops.BlockedStatus("/x has room for 3.0 GiB")
+
+
+def test_without_options_an_action_is_asked_for(snap: FakeSnap) -> None:
+    out = run(ready())
+    assert out.unit_status == ops.BlockedStatus("no storage: run the action cinder-lvm-setup")
+    assert snap.jobs == ["cinder-lvm-check"]
+
+
+def test_storage_and_schema_become_snap_config_and_the_storage_is_made_once(
+    snap: FakeSnap,
+) -> None:
+    out = run(run(ready(**{"loop-size": "20G"})))
+    assert out.unit_status == ops.ActiveStatus()
+    assert snap.jobs == ["cinder-lvm-check", "cinder-lvm-setup"]
+    assert snap.sections["cinder-lvm"] == {
+        "debug": False,
+        "host": "node-1",
+        "schema-release": "2026.2",
+        "volume-group": "microstack-volumes",
+    }
+
+
+def test_tells_cinder_of_the_backend(snap: FakeSnap) -> None:
+    (relation,) = run(ready(**{"loop-size": "20G"})).relations
+    assert relation.local_app_data == {"backend-name": '"lvm"', "volume-type": '"lvm"'}
+
+
+def test_the_setup_action_makes_the_storage(snap: FakeSnap) -> None:
+    context = act("cinder-lvm-setup", ready(), size="30G")
+    assert context.action_results == {"volume-group": "microstack-volumes"}
+    assert snap.sections["cinder-lvm"]["volume-group"] == "microstack-volumes"
+
+
+@pytest.mark.parametrize(
+    ("action", "refusal"),
+    [
+        ("cinder-lvm-setup", "/dev/sdb has ext4 on it: force=true takes it and loses them"),
+        ("cinder-lvm-grow", "the storage has 20.0 GiB: it cannot shrink"),
+        ("cinder-lvm-teardown", "2 volumes are left"),
+    ],
+)
+def test_an_action_that_is_refused_fails_with_the_reason(
+    action: str, refusal: str, snap: FakeSnap
+) -> None:
+    snap.failure = f"microstack.{action} returned 1: error: StorageError: {refusal}"
+    with pytest.raises(testing.ActionFailed, match=refusal):
+        act(action, ready())
+
+
+def test_teardown_is_refused_while_an_option_asks_for_the_storage(snap: FakeSnap) -> None:
+    with pytest.raises(testing.ActionFailed, match="reset the options loop-size and device"):
+        act("cinder-lvm-teardown", ready(**{"loop-size": "20G"}))
+    assert snap.jobs == []
+
+
+def test_teardown_closes_the_gate_of_the_service(snap: FakeSnap) -> None:
+    run(ready(**{"loop-size": "20G"}))
+    act("cinder-lvm-teardown", ready())
+    assert "volume-group" not in snap.sections["cinder-lvm"]

@@ -1,4 +1,4 @@
-"""The bundle, the charms and the snap fit together."""
+"""The bundle with its overlays, the charms and the snap fit together."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from workload.components import ALL
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "microstack.yaml"
+OVERLAYS = sorted((ROOT / "bundles" / "overlays").glob("*.yaml"))
 CHARMS = sorted(path.parent for path in ROOT.glob("charms/*/charmcraft.yaml"))
 
 each_charm = pytest.mark.parametrize("folder", CHARMS, ids=lambda folder: folder.name)
@@ -26,8 +27,9 @@ def charmcraft(folder: Path) -> dict[str, Any]:
     return yaml.safe_load((folder / "charmcraft.yaml").read_text())
 
 
-def test_the_bundle_is_valid_and_uses_every_charm():
-    made = plan(BUNDLE)
+def test_the_bundle_is_valid_and_uses_every_charm_with_its_overlays():
+    assert plan(BUNDLE).warnings == ()
+    made = plan(BUNDLE, OVERLAYS)
     deployed = {change.name for change in made.changes if isinstance(change, AddApplication)}
     assert made.warnings == ()
     assert deployed == {folder.name for folder in CHARMS}
@@ -37,7 +39,7 @@ def test_the_bundle_is_valid_and_uses_every_charm():
 def test_the_bundle_relates_whatever_a_charm_requires(folder: Path):
     related = {
         end
-        for change in plan(BUNDLE).changes
+        for change in plan(BUNDLE, OVERLAYS).changes
         if isinstance(change, AddRelation)
         for end in (change.provider, change.requirer)
     }

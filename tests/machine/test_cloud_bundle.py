@@ -1,4 +1,4 @@
-"""The cloud's bundle on `machine`, with its own charms and a stand-in for the snap.
+"""The cloud's bundle and overlay on `machine`, with its own charms and a stand-in for the snap.
 
 From the bundle to the snap config of every component: what services get to see at the end.
 """
@@ -46,7 +46,8 @@ def client(tmp_path_factory: pytest.TempPathFactory, noted: Path) -> Iterator[Cl
                 with attempt:
                     assert socket.exists()
             client = Client(socket)
-            client.deploy(ROOT / "bundles" / "microstack.yaml")
+            bundles = ROOT / "bundles"
+            client.deploy(bundles / "microstack.yaml", [bundles / "overlays" / "volumes.yaml"])
             client.wait_idle(SETTLED)
             yield client
         finally:
@@ -83,6 +84,8 @@ def test_every_service_has_what_it_waits_for(client: Client, noted: Path) -> Non
 def test_jobs_run_once(client: Client, noted: Path) -> None:
     assert notes(noted, "job") == [
         "cinder-db-sync",
+        "cinder-lvm-check",
+        "cinder-lvm-setup",
         "glance-db-sync",
         "keystone-bootstrap",
         "neutron-db-sync",

@@ -18,7 +18,9 @@ from workload.config import RELEASE
 from workload.layout import Layout
 from workload.runtime import boot, processes
 from workload.runtime.client import Client, ClientError
+from workload.runtime.programs import LISTENER
 from workload.runtime.status import ServiceStatus
+from workload.runtime.supervisor import call
 
 TABLE = """\
 apps:
@@ -271,6 +273,14 @@ def test_a_killed_snapd_comes_back_and_leaves_services_alone(
     processes.wait([snapd.pid], 5)
     client = start()
     assert service(client, "web").pid == pid
+
+
+def test_start_brings_back_a_snapd_that_supervisord_has_given_up(
+    start: Callable[[], Client], layout: Layout
+):
+    start()
+    call(layout, "stopProcess", LISTENER)
+    assert service(start(), "setup").name == "setup"
 
 
 def test_commands_of_the_snap_run_with_its_environment(

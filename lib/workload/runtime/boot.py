@@ -38,6 +38,9 @@ START_TIMEOUT = 30.0
 """Seconds for supervisord and the appliance's own programs to answer."""
 
 
+ENDED = frozenset({"EXITED", "FATAL", "STOPPED"})
+"""States that supervisord leaves only when it is told to (supervisord.org/subprocess.html)."""
+
 CODE = "MICROSTACK_CODE"
 """Variable that tells the supervisor of changed code: its value is a `fingerprint`."""
 
@@ -84,6 +87,7 @@ def start(
         write_launchers(layout, table)
         if is_running(layout):
             _update(layout)
+            _start_again(layout, [listener, *programs])
         else:
             _end_leftovers(layout, table)
             _start_supervisord(layout)
@@ -243,6 +247,13 @@ def _update(layout: Layout) -> None:
     elif added or changed or removed:
         call(layout, "stopProcess", LISTENER)
         call(layout, "startProcess", LISTENER, False)
+
+
+def _start_again(layout: Layout, programs: Sequence[Program]) -> None:
+    """Start those of the appliance's own programs that supervisord has given up."""
+    for program in programs:
+        if call(layout, "getProcessInfo", program.name)["statename"] in ENDED:
+            call(layout, "startProcess", program.name, False)
 
 
 def _end_leftovers(layout: Layout, table: ServiceTable) -> None:

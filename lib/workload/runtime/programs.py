@@ -24,6 +24,10 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 START_SECONDS = 10
 START_ATTEMPTS = 8
 
+# The appliance's own programs are needed to tell of anything, so they get more of them; one of
+# them that was killed twice in a second must not be given up.
+OWN_ATTEMPTS = 20
+
 
 @dataclass(frozen=True)
 class Program:
@@ -165,7 +169,7 @@ def _own_program(layout: Layout, program: Program) -> dict[str, str]:
         "autostart": "true",
         "autorestart": "true",
         "startsecs": "1",
-        "startretries": "3",
+        "startretries": str(OWN_ATTEMPTS),
         "stopwaitsecs": f"{program.stop_timeout:.0f}",
         "stopasgroup": "false",
         "killasgroup": "true",

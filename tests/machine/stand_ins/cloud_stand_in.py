@@ -23,9 +23,14 @@ def note(*words: str) -> None:
         notes.write(" ".join(words) + "\n")
 
 
+def current(component: str) -> dict[str, Any]:
+    path = Path(os.environ["STAND_IN"]) / f"{component}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def configure(component: str, config: Any, held: frozenset[str] = frozenset()) -> frozenset[str]:
     path = Path(os.environ["STAND_IN"]) / f"{component}.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
+    before = current(component)
     after = {key: value for key, value in leaves(config).items() if value is not None}
     after = {key: value for key, value in after.items() if key in before or key not in held}
     path.write_text(json.dumps(after))
@@ -53,6 +58,7 @@ def part_of(charm: str, module: str) -> Any:
 
 snap.install = lambda channel: None
 snap.configure = configure
+snap.current = current
 snap.inactive = lambda services: []
 snap.run_job = lambda job, document=None: note("job", job)
 probes.wait = lambda *_: True

@@ -6,14 +6,19 @@ it is not snapd's own. Values of config are never logged.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, cast
 
+import tenacity
 from charmlibs import snap
 from charmlibs.snap import (
     _client,  # pyright: ignore[reportPrivateUsage] - the socket's path has no public setter
@@ -30,6 +35,9 @@ logging.getLogger("charmlibs.snap").setLevel(logging.INFO)
 NAME = "microstack"
 JOB_TIMEOUT = 600
 """Seconds a job may take."""
+
+LOCK_PAUSE = 0.1
+"""Seconds between two looks whether an earlier run of a job has ended."""
 
 _DEFAULT_SOCKET = "/run/snapd.socket"
 _DEFAULT_COMMON = "/var/snap/microstack/common"
@@ -113,6 +121,9 @@ def inactive(services: tuple[str, ...]) -> list[str]:
 def run_job(job: str, document: Mapping[str, Any] | None = None) -> None:
     """Run the snap's command `microstack.<job>` and wait for its end.
 
+    It is waited for first where a hook that was killed has left it running. What it writes is in
+    `$SNAP_COMMON/log/<job>.log`.
+
     Args:
         job: its name.
         document: given to it as JSON on its standard input.
@@ -125,21 +136,63 @@ def run_job(job: str, document: Mapping[str, Any] | None = None) -> None:
     executable = shutil.which(command, path=path)
     if executable is None:
         raise JobFailed(f"{command} is not installed: looked in {path}")
-    try:
-        done = subprocess.run(
-            [executable],
-            input=json.dumps(document) if document is not None else "",
-            capture_output=True,
-            text=True,
-            timeout=JOB_TIMEOUT,
-        )
-    except subprocess.TimeoutExpired:
-        raise JobFailed(f"{command} did not end within {JOB_TIMEOUT} s") from None
-    if done.returncode != 0:
-        tail = " | ".join(done.stderr.strip().splitlines()[-5:]) or "no message"
-        raise JobFailed(f"{command} returned {done.returncode}: {tail}")
-    for line in done.stderr.strip().splitlines()[-5:]:
+    with _log_of(job) as log:
+        code = _run([executable], json.dumps(document) if document is not None else "", log)
+        log.seek(0)
+        lines = log.read().strip().splitlines()[-5:]
+    if code != 0:
+        raise JobFailed(f"{command} returned {code}: {' | '.join(lines) or 'no message'}")
+    for line in lines:
         logger.debug("%s: %s", command, line)
+
+
+def _run(command: Sequence[str], given: str, log: TextIO) -> int:
+    """Run a job to its end, even if this hook is killed: half a migration can't be repeated.
+
+    It has a session of its own, and it writes to a file, which doesn't break with the hook.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            process.communicate(given, timeout=JOB_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise JobFailed(f"{command[0]} did not end within {JOB_TIMEOUT} s") from None
+    return process.returncode
+
+
+@contextmanager
+def _log_of(job: str) -> Generator[TextIO]:
+    """Give a job's log, emptied, once no earlier run of the job writes to it.
+
+    The lock belongs to the open file (flock(2)), so that it lasts as long as a job that has it as
+    its output, whatever becomes of the hook that began it.
+
+    Raises:
+        JobFailed: an earlier run doesn't end.
+    """
+    path = Path(common(), "log", f"{job}.log")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(descriptor, "r+", encoding="utf-8", errors="replace") as log:
+        try:
+            for attempt in tenacity.Retrying(
+                retry=tenacity.retry_if_exception_type(BlockingIOError),
+                stop=tenacity.stop_after_delay(JOB_TIMEOUT),
+                wait=tenacity.wait_fixed(LOCK_PAUSE),
+            ):
+                with attempt:
+                    fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except tenacity.RetryError:
+            raise JobFailed(f"an earlier run of {job} has not ended: see {path}") from None
+        log.truncate(0)
+        yield log
 
 
 def common() -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -166,6 +170,7 @@ def test_logs_keys_and_never_values(snapd: Snapd, caplog: pytest.LogCaptureFixtu
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SNAP_COMMON", str(tmp_path / "common"))
     script = tmp_path / "microstack.glance-db-sync"
     script.touch(mode=0o755)
     return script
@@ -184,6 +189,35 @@ def test_a_failed_job_tells_its_last_lines(job: Path) -> None:
     assert str(caught.value) == (
         "microstack.glance-db-sync returned 3: line 2 | line 3 | line 4 | line 5 | line 6"
     )
+
+
+def test_a_job_outlives_a_killed_hook_and_its_next_run_waits_for_it(
+    job: Path, tmp_path: Path
+) -> None:
+    fifo, runs = tmp_path / "fifo", tmp_path / "runs"
+    os.mkfifo(fifo)
+    job.write_text(
+        f"#!/bin/sh\necho begins >> {runs}\nread line < {fifo}\n"
+        f"echo goes on\necho ends >> {runs}\n"
+    )
+    code = "from charmbase import snap; snap.run_job('glance-db-sync')"
+    hook = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    with fifo.open("w") as gate:  # opens once the job reads
+        os.killpg(hook.pid, signal.SIGKILL)
+        hook.wait()
+        with ThreadPoolExecutor(1) as threads:
+            again = threads.submit(snap.run_job, "glance-db-sync")
+            gate.write("go\n")
+            gate.flush()
+            assert gate_opens_again(fifo)
+            again.result(30)
+    assert runs.read_text().split() == ["begins", "ends"] * 2
+
+
+def gate_opens_again(fifo: Path) -> bool:
+    """Let the second run through as soon as it reads."""
+    with fifo.open("w") as gate:
+        return gate.write("go\n") > 0
 
 
 def test_a_job_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,7 +163,8 @@ def _run(command: Sequence[str], given: str, log: TextIO) -> int:
             process.communicate(given, timeout=JOB_TIMEOUT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            raise JobFailed(f"{Path(command[0]).name} did not end within {JOB_TIMEOUT} s") from None
+            name = Path(command[0]).name
+            raise JobFailed(f"{name} did not end within {JOB_TIMEOUT} s") from None
     return process.returncode
 
 

@@ -26,6 +26,7 @@ from charmlibs.snap import (
 
 from charmbase.mapping import leaves
 from workload.config import Section
+from workload.config.marks import marked
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,8 @@ def configure(
     """
     _connect()
     wanted = {key: value for key, value in leaves(config).items() if value is not None}
-    difference = _difference(current(component), wanted, held)
+    public = marked({component: config.to_snap()})[0][component]
+    difference = _difference(current(component), wanted, _flatten(public, wanted), held)
     if not difference:
         return frozenset()
     logger.info("snap config of %s: %s", component, ", ".join(sorted(difference)))
@@ -202,12 +204,17 @@ def common() -> str:
 
 
 def _difference(
-    before: Mapping[str, Any], wanted: Mapping[str, Any], held: frozenset[str]
+    before: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    public: Mapping[str, Any],
+    held: frozenset[str],
 ) -> dict[str, Any]:
-    # A key that is nowhere in `wanted` is unset by None.
+    # A key that is nowhere in `wanted` is unset by None. Of a secret, snapd may have the mark.
     known = _flatten(before, wanted)
     due = wanted.keys() - (held - known.keys())
-    changed = {key: wanted[key] for key in due if known.get(key) != wanted[key]}
+    changed = {
+        key: wanted[key] for key in due if known.get(key) not in (wanted[key], public.get(key))
+    }
     return changed | {key: None for key in known if key not in wanted}
 
 

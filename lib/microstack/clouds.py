@@ -61,8 +61,9 @@ class Account:
 
 
 def path() -> Path:
-    """Return the clouds.yaml of the user who runs this."""
-    return Path.home() / ".config/openstack/clouds.yaml"
+    """Return the clouds.yaml of the user who runs this, or the one the environment names."""
+    named = os.environ.get("OS_CLIENT_CONFIG_FILE")
+    return Path(named) if named else Path.home() / ".config/openstack/clouds.yaml"
 
 
 def present() -> bool:

@@ -43,8 +43,13 @@ def environment_path(lock: Path) -> Path:
     return CACHE / f"{lock.stem}-{digest.hexdigest()[:12]}"
 
 
-def ensure_environment(lock: Path, progress: Progress) -> Path:
+def ensure_environment(lock: Path, progress: Progress, *, system_packages: bool = False) -> Path:
     """Build the virtual environment of `lock` unless it is there; return its folder.
+
+    Args:
+        lock: hashed requirements.
+        progress: called before what takes time.
+        system_packages: whether the distribution's own Python packages are seen in it too.
 
     Raises:
         InstallationError: a package could not be installed.
@@ -58,7 +63,8 @@ def ensure_environment(lock: Path, progress: Progress) -> Path:
             return target
         progress(f"installing Python packages ({lock.name})")
         shutil.rmtree(target, ignore_errors=True)
-        _run([PYTHON, "-m", "venv", str(target)])
+        seen = ["--system-site-packages"] if system_packages else []
+        _run([PYTHON, "-m", "venv", *seen, str(target)])
         _run([*_installer(target, lock), "--require-hashes", "--requirement", str(lock)])
         complete.touch()
     return target

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from microstack.errors import Failure, HostFailure
 from microstack.host import Facts, observe
-from workload.layout import Layout
+from workload.layout import Layout, under_snapd
 
 if TYPE_CHECKING:
     from machine.client import ActionResult, HookRecord, LogLine, RelationRecord
@@ -132,8 +132,18 @@ class Installation:
     @classmethod
     def from_environment(cls) -> Installation:
         """Return the installation that the environment names, or the default one."""
+        layout = Layout.from_environment()
+        if under_snapd():
+            from microstack.in_snap import SnapInstallation
+
+            return SnapInstallation(layout, layout.snap)
         checkout = os.environ.get(CHECKOUT_VARIABLE) or Path(__file__).resolve().parents[2]
-        return cls(Layout.from_environment(), Path(checkout))
+        return Installation(layout, Path(checkout))
+
+    @property
+    def removed_by(self) -> str:
+        """What the user types to remove it."""
+        return f"{program()} remove"
 
     @property
     def bundle(self) -> Path:

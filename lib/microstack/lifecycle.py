@@ -63,6 +63,8 @@ def remove(
         for line in plan(installation):
             typer.echo(line)
         return
+    if installation.removed_by != f"{program()} remove":
+        raise Failure("the snap is removed as a whole", installation.removed_by)
     if not installation.layout.root.exists():
         typer.echo("there is nothing to remove")
         return

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from filelock import FileLock
 from pydantic import ValidationError
 
 from workload import render
@@ -225,10 +225,11 @@ class Engine:
     def _make_directories(self, component: Component) -> None:
         for path, owner in component.directories:
             folder = self._layout.snap_common / path
+            account = self._layout.account(owner)
             try:
-                render.make_directory(folder, owner, 0o700)
+                render.make_directory(folder, account, 0o700)
             except KeyError:
-                raise render.RenderError(f"{folder}: this host has no account {owner}") from None
+                raise render.RenderError(f"{folder}: this host has no account {account}") from None
 
     def _remove_files(self, component: Component) -> None:
         for file in component.files:
@@ -271,28 +272,40 @@ def _digest(section: Any) -> str:
 
 
 class _Record:
-    """What was applied, kept across restarts: digests only."""
+    """What was applied: digests only. Under snapd a hook and the API's server both write it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
-        document: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.exists() else {}
-        self.services = document.get("services", {})
-        self.sections = document.get("sections", {})
+
+    @property
+    def services(self) -> dict[str, str]:
+        """The services that were started, with the digest of what they read."""
+        return self._read().get("services", {})
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """The digest of each component's section that was applied last."""
+        return self._read().get("sections", {})
 
     def remember(self, services: Mapping[str, str], sections: Mapping[str, str]) -> None:
-        with self._lock:
-            self.services = {**self.services, **services}
-            self.sections = {**self.sections, **sections}
-            self._save()
+        """Add what was applied."""
+        with self._locked():
+            self._write({**self.services, **services}, {**self.sections, **sections})
 
     def forget(self, services: Collection[str]) -> None:
+        """Take services out."""
         if not services:
             return
-        with self._lock:
+        with self._locked():
             kept = {name: d for name, d in self.services.items() if name not in services}
-            self.services = kept
-            self._save()
+            self._write(kept, self.sections)
 
-    def _save(self) -> None:
-        write_json(self._path, {"services": self.services, "sections": self.sections})
+    def _locked(self) -> FileLock:
+        # A lock of its own for each caller: it keeps threads apart too.
+        return FileLock(self._path.with_suffix(".lock"))
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        return json.loads(self._path.read_text()) if self._path.exists() else {}
+
+    def _write(self, services: Mapping[str, str], sections: Mapping[str, str]) -> None:
+        write_json(self._path, {"services": services, "sections": sections})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from workload import kvm_probe
+from workload.layout import Layout
 
 KVM = Path("/dev/kvm")
 QEMU_ACCOUNT = "libvirt-qemu"
@@ -45,6 +46,8 @@ def qemu_account(*, kvm: bool) -> str:
     Args:
         kvm: whether guests need `/dev/kvm`, which a host without udev leaves to root alone.
     """
+    if Layout.from_environment().account(QEMU_ACCOUNT) != QEMU_ACCOUNT:
+        return "root"
     try:
         account = pwd.getpwnam(QEMU_ACCOUNT)
     except KeyError:

@@ -1,7 +1,7 @@
-"""Where the appliance keeps things on a host without snapd.
+"""Where the appliance keeps things, on a host without snapd and in the snap.
 
-The same names mean the same folders in the real snap, where snapd sets `SNAP`, `SNAP_DATA` and
-`SNAP_COMMON`; here one root folder holds them all, so that removing it removes the appliance.
+The same names mean the same folders. Under snapd they are those that snapd gives a snap; elsewhere
+one root folder holds them all, so that removing it removes the appliance.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ class Layout:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Layout:
-        """Return the layout at `$MICROSTACK_ROOT`, or at the default root where it is unset."""
-        return cls(Path(environ.get(ROOT_VARIABLE) or DEFAULT_ROOT).absolute())
+        """Return the snap's layout, or the one at `$MICROSTACK_ROOT` or at the default root."""
+        if under_snapd(environ):
+            return SnapLayout.of(environ)
+        return Layout(Path(environ.get(ROOT_VARIABLE) or DEFAULT_ROOT).absolute())
 
     @property
     def snap(self) -> Path:
@@ -115,6 +117,11 @@ class Layout:
         return self.root / "snap-config.json"
 
     @property
+    def secrets(self) -> Path:
+        """Secrets of snap config, by the marks that snapd has in their place; root only."""
+        return self.root / "secrets.json"
+
+    @property
     def digests(self) -> Path:
         """What was last rendered, so that an unchanged file restarts nothing."""
         return self.snap_common / "digests.json"
@@ -129,6 +136,10 @@ class Layout:
         """The one table of services."""
         return self.snap / "snap" / "snapcraft.yaml"
 
+    def account(self, name: str | None) -> str | None:
+        """Return the account that stands for one of the distribution's, such as `mysql`."""
+        return name
+
     def environment(self) -> dict[str, str]:
         """Return what snapd sets for every app of a snap; no secrets, safe to hand on."""
         return {
@@ -137,5 +148,60 @@ class Layout:
             "SNAP_COMMON": str(self.snap_common),
             "SNAP_NAME": SNAP_NAME,
             "SNAP_INSTANCE_NAME": SNAP_NAME,
-            "SNAP_REVISION": REVISION,
+            "SNAP_REVISION": self.revision,
         }
+
+    @property
+    def revision(self) -> str:
+        """`$SNAP_REVISION`."""
+        return REVISION
+
+
+@dataclass(frozen=True)
+class SnapLayout(Layout):
+    """The folders in the snap; what is the appliance's own is in one folder of `$SNAP_COMMON`.
+
+    Attributes:
+        data: `$SNAP_DATA`.
+        common: `$SNAP_COMMON`.
+    """
+
+    data: Path = Path("/var/snap/microstack/current")
+    common: Path = Path("/var/snap/microstack/common")
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> SnapLayout:
+        """Return the layout that snapd's variables tell of."""
+        common = Path(environ["SNAP_COMMON"])
+        return cls(common / "appliance", Path(environ["SNAP_DATA"]), common)
+
+    @property
+    def snap(self) -> Path:
+        """The snap by a name that outlives a refresh: it stands in rendered files."""
+        return Path("/snap") / SNAP_NAME / "current"
+
+    @property
+    def snap_data(self) -> Path:
+        """`$SNAP_DATA`."""
+        return self.data
+
+    @property
+    def snap_common(self) -> Path:
+        """`$SNAP_COMMON`."""
+        return self.common
+
+    @property
+    def revision(self) -> str:
+        """`$SNAP_REVISION`, the name of the folder of this revision's data."""
+        return self.data.name
+
+    def account(self, name: str | None) -> str | None:
+        """Return the account: strict confinement lets a snap be root and `snap_daemon` alone."""
+        if name is None:
+            return None
+        return "root" if name == "libvirt-qemu" else "snap_daemon"
+
+
+def under_snapd(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether snapd runs this process in the snap: it alone gives the key to `snapctl`."""
+    return environ.get("SNAP_NAME") == SNAP_NAME and "SNAP_COOKIE" in environ

@@ -111,7 +111,8 @@ class Renderer:
             where = f"{file.template}:{line}" if line else file.template
             raise RenderError(f"{component}: cannot render {where}: {error}") from None
         path = self._layout.etc / file.path
-        return Rendered(path, {"": text.encode()}, file.services, file.owner)
+        owner = self._layout.account(file.owner)
+        return Rendered(path, {"": text.encode()}, file.services, owner)
 
     def _keys(self, directory: KeyDirectory, config: ComponentConfig) -> Rendered:
         keys: Mapping[str, Any] = lookup(config, directory.key) or {}
@@ -175,6 +176,15 @@ def make_directory(path: Path, owner: str | None = None, mode: int = 0o711) -> N
         os.chown(path, account.pw_uid, account.pw_gid)
     if mode != 0o711:
         path.chmod(mode)
+
+
+def make_folders(layout: Layout) -> None:
+    """Make the folders that the appliance keeps its things in; sockets and logs for root alone."""
+    for path in (layout.root, layout.snap_data, layout.snap_common, layout.etc):
+        make_directory(path)
+    make_directory(layout.service_run)
+    for path in (layout.run, layout.log, layout.service_log):
+        make_directory(path, mode=0o700)
 
 
 def _write_directory(rendered: Rendered) -> bool:

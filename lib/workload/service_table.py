@@ -65,6 +65,10 @@ _SERVICE_ONLY = frozenset(
     | {"stop_command", "post_stop_command", "install_mode"}
 )
 
+OWN = "machine/"
+"""What is run from this folder of the snap is the appliance itself. In a checkout it is run by
+`./microstack`, and is neither a service nor a command of the embedded snapd."""
+
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Command = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
@@ -101,6 +105,11 @@ class App(BaseModel):
             keys = ", ".join(sorted(kebab(name) for name in given))
             raise ValueError(f"only a service (daemon:) may have {keys}")
         return self
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the appliance's own, and not the cloud's."""
+        return self.command[0].startswith(OWN)
 
     @property
     def oneshot(self) -> bool:
@@ -148,8 +157,8 @@ class ServiceTable:
 
     def __init__(self, apps: Sequence[App]) -> None:
         self.apps = {app.name: app for app in apps}
-        self.services = {app.name: app for app in apps if app.daemon}
-        self.commands = {app.name: app for app in apps if not app.daemon}
+        self.services = {app.name: app for app in apps if app.daemon and not app.own}
+        self.commands = {app.name: app for app in apps if not app.daemon and not app.own}
 
     @classmethod
     def load(cls, path: Path) -> ServiceTable:

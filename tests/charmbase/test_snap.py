@@ -20,6 +20,7 @@ import pytest
 
 from charmbase import snap
 from workload.config.glance import GlanceConfig
+from workload.config.marks import mark
 from workload.config.shared import Database
 
 
@@ -130,6 +131,13 @@ def test_nothing_is_written_where_nothing_differs(snapd: Snapd) -> None:
     snap.configure("glance", config(host="db"))
     assert snap.configure("glance", config(host="db")) == frozenset()
     assert len(snapd.puts) == 1
+
+
+def test_a_secret_that_snapd_has_the_mark_of_does_not_differ(snapd: Snapd) -> None:
+    snap.configure("glance", config(host="db", password="hunter2"))
+    snapd.config["glance"]["database"]["password"] = mark("hunter2")
+    assert snap.configure("glance", config(host="db", password="hunter2")) == frozenset()
+    assert snap.configure("glance", config(host="db", password="other")) == {"database.password"}
 
 
 def test_what_has_no_value_any_more_is_unset(snapd: Snapd) -> None:

@@ -15,8 +15,8 @@ from tests.workload import sample
 from workload.config import RELEASE
 from workload.layout import Layout
 from workload.runtime.server import Api, Server
+from workload.runtime.services import Process, State
 from workload.runtime.snap import Snap
-from workload.runtime.supervisor import Process, State
 from workload.service_table import ServiceTable
 
 TABLE = ServiceTable.parse(
@@ -68,7 +68,7 @@ def snapd(
 ) -> Iterator[None]:
     layout.run.mkdir()
     layout.service_log.mkdir()
-    engine = Snap(layout, sample.ALL.values(), TABLE, supervisor, templates)  # type: ignore[arg-type]
+    engine = Snap(layout, sample.ALL.values(), TABLE, supervisor, templates)
     monkeypatch.setattr(_client, "_SOCKET_PATH", str(layout.snapd_socket))
     with Server(layout, Api(engine, layout)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -76,7 +76,7 @@ def start(
     """
     listener = _listener(layout, components, templates)
     _check_length(layout)
-    _make_folders(layout)
+    render.make_folders(layout)
     with _exclusively(layout):
         try:
             table = ServiceTable.load(layout.snapcraft)
@@ -121,7 +121,7 @@ def stop(layout: Layout) -> None:
 
 def is_running(layout: Layout) -> bool:
     """Return whether this root's supervisord answers."""
-    return _answers(layout.supervisor_socket)
+    return answers(layout.supervisor_socket)
 
 
 def _listener(layout: Layout, components: str, templates: Path) -> Program:
@@ -151,14 +151,6 @@ def _check_length(layout: Layout) -> None:
     longest = len(os.fsencode(layout.supervisor_socket)) + len(".4194304")
     if longest >= 108:
         raise BootError(f"{layout.root}: too long a path for sockets, choose a shorter one")
-
-
-def _make_folders(layout: Layout) -> None:
-    for path in (layout.root, layout.snap_data, layout.snap_common, layout.etc):
-        render.make_directory(path)
-    render.make_directory(layout.service_run)
-    for path in (layout.run, layout.log, layout.service_log):
-        render.make_directory(path, mode=0o700)
 
 
 @contextmanager
@@ -193,24 +185,44 @@ def _spawn(layout: Layout) -> subprocess.Popen[bytes]:
         )
 
 
-def _await(name: str, path: Path, log: Path, alive: Callable[[], bool] = lambda: True) -> None:
-    """Wait until a program answers on its socket, as long as it is alive."""
+def wait_for_answer(
+    name: str,
+    path: Path,
+    log: str,
+    timeout: float = START_TIMEOUT,
+    alive: Callable[[], bool] = lambda: True,
+) -> None:
+    """Wait until a program answers on its socket, as long as it is alive.
+
+    Args:
+        name: what errors call it.
+        path: its socket.
+        log: where the user finds what it said.
+        timeout: seconds.
+        alive: whether there is anything to wait for.
+
+    Raises:
+        BootError: it did not answer in time.
+    """
     retrying = Retrying(
-        retry=retry_if_not_result(bool),
-        wait=wait_fixed(0.02),
-        stop=stop_after_delay(START_TIMEOUT),
+        retry=retry_if_not_result(bool), wait=wait_fixed(0.02), stop=stop_after_delay(timeout)
     )
     try:
-        retrying(lambda: _answers(path) or not alive())
+        retrying(lambda: answers(path) or not alive())
     except RetryError:
         raise BootError(
-            f"{name} did not answer on {path} within {START_TIMEOUT:.0f} s; see {log}"
+            f"{name} did not answer on {path} within {timeout:.0f} s; see {log}"
         ) from None
+
+
+def _await(name: str, path: Path, log: Path, alive: Callable[[], bool] = lambda: True) -> None:
+    wait_for_answer(name, path, str(log), alive=alive)
     if not alive():
         raise BootError(f"{name} ended at once: {' '.join(last_lines(log, 3))}; see {log}")
 
 
-def _answers(path: Path) -> bool:
+def answers(path: Path) -> bool:
+    """Return whether something listens on a UNIX socket."""
     with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
         client.connect(str(path))
         return True

@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from workload.atomic import write_json
 
@@ -26,6 +26,30 @@ class OptionNotFoundError(Exception):
     def __init__(self, key: str) -> None:
         super().__init__(f'snap "microstack" has no "{key}" configuration option')
         self.key = key
+
+
+class Store(Protocol):
+    """Whoever keeps snap config."""
+
+    def document(self) -> dict[str, Any]:
+        """Return a copy of all of it, secrets in clear."""
+        ...
+
+    def get(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the value of each dotted key.
+
+        Raises:
+            OptionNotFoundError: a key has no value.
+        """
+        ...
+
+    def patched(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the document as it would be after the changes; see `patch`."""
+        ...
+
+    def commit(self, changes: Mapping[str, Any]) -> None:
+        """Apply the changes for good."""
+        ...
 
 
 class ConfigStore:
@@ -47,8 +71,7 @@ class ConfigStore:
         Raises:
             OptionNotFoundError: a key has no value.
         """
-        document = self.document()
-        return {key: _value(document, key) for key in keys}
+        return values(self.document(), keys)
 
     def patched(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return the document as it would be after the changes; see `patch`."""
@@ -61,6 +84,15 @@ class ConfigStore:
             if document != self._document:
                 write_json(self._path, document)
                 self._document = document
+
+
+def values(document: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return the value of each dotted key.
+
+    Raises:
+        OptionNotFoundError: a key has no value.
+    """
+    return {key: _value(document, key) for key in keys}
 
 
 def patch(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,7 +131,7 @@ class Api:
             case ["microstack", "services"]:
                 return [asdict(status) for status in self._snap.services()]
             case ["microstack", "events"]:
-                return [asdict(event) for event in self._snap.supervisor.events()]
+                return [asdict(event) for event in self._snap.runner.events()]
             case _:
                 raise ApiError(HTTPStatus.NOT_FOUND, "not found")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from workload import render
 from workload.atomic import write_json
@@ -17,12 +18,15 @@ from workload.config import RELEASE
 from workload.configure import ConfigError, Engine, Outcome, ServiceError
 from workload.layout import Layout
 from workload.runtime import logs
-from workload.runtime.config_store import ConfigStore
+from workload.runtime.config_store import ConfigStore, Store
+from workload.runtime.services import ALIVE, Process, Services, State
 from workload.runtime.status import ServiceStatus
-from workload.runtime.supervisor import ALIVE, Process, State, Supervisor
 from workload.service_table import ServiceTable, TableError
 
 logger = logging.getLogger(__name__)
+
+LOCK_TIMEOUT = 300.0
+"""Seconds to wait while a component is being configured; its services start in less."""
 
 LAST_LINES = 5
 """Lines of its log that a failing service is reported with."""
@@ -36,15 +40,17 @@ class Snap:
         layout: Layout,
         components: Iterable[Component],
         table: ServiceTable,
-        supervisor: Supervisor,
+        runner: Services,
         templates: Path = render.TEMPLATES,
+        store: Store | None = None,
+        lock_timeout: float = LOCK_TIMEOUT,
     ) -> None:
         self.table = table
-        self.supervisor = supervisor
+        self.runner = runner
         self._layout = layout
-        self._store = ConfigStore(layout.snap_config)
+        self._store = store or ConfigStore(layout.snap_config)
         self._engine = Engine(components, layout, self, templates)
-        self._locks = {name: threading.Lock() for name in self._engine.components}
+        self._lock_timeout = lock_timeout
         self._held = _Held(layout.run / "held-services.json")
         self._check_services(components)
 
@@ -76,6 +82,22 @@ class Snap:
             self._store.commit(changes)
         return outcome
 
+    def follow(self, *, everything: bool = False) -> Outcome:
+        """Make files and services follow config that was changed in the store itself.
+
+        Args:
+            everything: whether components whose section is the same are looked at too, as
+                templates may be others.
+
+        Raises:
+            ConfigError, RenderError: refused, nothing was changed.
+            ServiceError: a service cannot be started.
+        """
+        document = self._store.document()
+        names = self._engine.components if everything else self._engine.changed(document)
+        with self._only_caller(names):
+            return self._engine.configure(document, only=names)
+
     def start_configured(self) -> None:
         """Start every service whose config is complete: after a reboot, or `microstack start`.
 
@@ -84,7 +106,7 @@ class Snap:
         """
         with self._only_caller(self._engine.components):
             document = self._store.document()
-            self._engine.forget_services(but=self.supervisor.was_started())
+            self._engine.forget_services(but=self.runner.was_started())
             sound = [name for name in self._engine.components if self._is_sound(name, document)]
             try:
                 self._engine.configure(document, only=sound)
@@ -104,7 +126,7 @@ class Snap:
     def apply(self, *, start: Sequence[str], restart: Sequence[str], stop: Sequence[str]) -> None:
         """Change services as config asks; those that a user stopped stay so."""
         held = self._held.names
-        self.supervisor.apply(
+        self.runner.apply(
             start=[name for name in start if name not in held],
             restart=[name for name in restart if name not in held],
             stop=stop,
@@ -127,7 +149,7 @@ class Snap:
         if action == "stop":
             chosen = list(names) or list(self.table.services)
             self._held.add(chosen, persist=persist)
-            self.supervisor.stop(chosen)
+            self.runner.stop(chosen)
             return
         chosen = list(names) or [name for name in self.table.services if name not in missing]
         if action == "restart" and not names:
@@ -135,10 +157,10 @@ class Snap:
             chosen = [name for name in chosen if not self.table.services[name].oneshot]
         self._held.discard(chosen, persist=persist)
         if action == "start":
-            # A running service needs no second start.
-            processes = self.supervisor.processes()
-            chosen = [name for name in chosen if processes[name].state not in ALIVE]
-        self.supervisor.apply(start=chosen, restart=(), stop=())
+            # A running service needs no second start, nor does a oneshot that did its work.
+            processes = self.runner.processes()
+            chosen = [name for name in chosen if not self._is_up(name, processes[name])]
+        self.runner.apply(start=chosen, restart=(), stop=())
 
     def services(self) -> list[ServiceStatus]:
         """Return how each service is, in the order of the table."""
@@ -146,7 +168,7 @@ class Snap:
         held = self._held.names
         return [
             self._status(name, process, missing.get(name, ()), enabled=name not in held)
-            for name, process in self.supervisor.processes().items()
+            for name, process in self.runner.processes().items()
         ]
 
     def description(self) -> dict[str, Any]:
@@ -190,6 +212,11 @@ class Snap:
             lines=lines,
         )
 
+    def _is_up(self, name: str, process: Process) -> bool:
+        oneshot = self.table.services[name].oneshot
+        state = _describe(process, oneshot=oneshot, missing=False)
+        return process.state in ALIVE or state == "finished"
+
     def _is_sound(self, name: str, document: Mapping[str, Any]) -> bool:
         try:
             self._engine.parse({name: document[name]} if name in document else {})
@@ -213,10 +240,20 @@ class Snap:
 
     @contextmanager
     def _only_caller(self, names: Collection[str]) -> Generator[None]:
-        """Hold the locks of some components; in one order, so that callers cannot deadlock."""
+        """Hold the locks of some components; in one order, so that callers cannot deadlock.
+
+        They are files: under snapd the `configure` hook is another process.
+
+        Raises:
+            ServiceError: another caller holds one for too long.
+        """
         with ExitStack() as stack:
-            for name in sorted(name for name in names if name in self._locks):
-                stack.enter_context(self._locks[name])
+            for name in sorted(name for name in names if name in self._engine.components):
+                path = self._layout.run / f"configure-{name}.lock"
+                try:
+                    stack.enter_context(FileLock(path, timeout=self._lock_timeout))
+                except Timeout:
+                    raise ServiceError(f"{name} is being configured: try again") from None
             yield
 
 

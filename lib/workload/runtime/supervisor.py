@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from graphlib import TopologicalSorter
 from typing import Any, cast
 
@@ -29,6 +28,7 @@ from workload.configure import ServiceError
 from workload.layout import Layout
 from workload.runtime import processes
 from workload.runtime.commands import run_command
+from workload.runtime.services import ALIVE, ENDED, Process, State
 from workload.runtime.status import ServiceEvent
 from workload.service_table import App, ServiceTable
 
@@ -38,41 +38,6 @@ ONESHOT_TIMEOUT = 120.0
 """Seconds that starting a service waits for the oneshots it is ordered after."""
 
 REMEMBERED_EVENTS = 2000
-
-
-class State(StrEnum):
-    """A process's state, in supervisord's words (http://supervisord.org/subprocess.html)."""
-
-    STOPPED = "STOPPED"
-    STARTING = "STARTING"
-    RUNNING = "RUNNING"
-    BACKOFF = "BACKOFF"
-    STOPPING = "STOPPING"
-    EXITED = "EXITED"
-    FATAL = "FATAL"
-    UNKNOWN = "UNKNOWN"
-
-
-ALIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
-ENDED = frozenset({State.STOPPED, State.EXITED, State.FATAL, State.UNKNOWN})
-
-
-@dataclass(frozen=True)
-class Process:
-    """What is known of a service's process.
-
-    Attributes:
-        since: when it came into its state, in seconds since the epoch.
-        pid: 0 where there is none.
-        deaths: how often it died by itself since it was told to start.
-        reason: of the last death, e.g. "exit status 1".
-    """
-
-    state: State
-    since: float
-    pid: int
-    deaths: int
-    reason: str
 
 
 @dataclass

@@ -1,0 +1,99 @@
+"""What the snap's hooks run: `python -m workload.snapd.hooks NAME`.
+
+What `configure` raises makes snapd refuse the change and put the config back that was.
+https://snapcraft.io/docs/supported-snap-hooks
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from workload import atomic, render
+from workload.components import ALL
+from workload.configure import ConfigError, ServiceError
+from workload.layout import Layout
+from workload.ledger import Ledger, LedgerError
+from workload.render import RenderError
+from workload.runtime.config_store import OptionError
+from workload.runtime.services import Services
+from workload.runtime.snap import Snap
+from workload.service_table import ServiceTable
+from workload.snapd.config import SnapConfig
+from workload.snapd.services import SnapdServices, Unchanged
+from workload.snapd.snapctl import SnapctlError
+
+LOCK_TIMEOUT = 10.0
+"""Seconds for a component that the API's server is configuring; it may itself wait for this hook
+to end before it can start a service, so this one gives way."""
+
+REFUSALS = (ConfigError, LedgerError, OptionError, RenderError, ServiceError, SnapctlError)
+
+
+def install() -> None:
+    """Make the folders; nothing is configured, so nothing runs yet."""
+    layout = Layout.from_environment()
+    render.make_folders(layout)
+
+
+def configure() -> None:
+    """Follow config that was set; after a revert, also the templates of this revision."""
+    layout = Layout.from_environment()
+    render.make_folders(layout)
+    store = SnapConfig(layout)
+    _snap(layout, store).follow(everything=_revision(layout) != layout.revision)
+    store.hide(store.document())
+    _note_revision(layout)
+
+
+def post_refresh() -> None:
+    """Render what this revision's templates say; snapd starts the services afterwards."""
+    layout = Layout.from_environment()
+    render.make_folders(layout)
+    store = SnapConfig(layout)
+    table = ServiceTable.load(layout.snapcraft)
+    _snap(layout, store, Unchanged(table)).follow(everything=True)
+    _note_revision(layout)
+
+
+def remove() -> None:
+    """Leave the host as it was found; snapd has stopped the services."""
+    layout = Layout.from_environment()
+    Ledger(layout.ledger).undo()
+
+
+HOOKS: dict[str, Callable[[], None]] = {
+    "configure": configure,
+    "install": install,
+    "post-refresh": post_refresh,
+    "remove": remove,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a hook; return its exit code."""
+    try:
+        HOOKS[arguments[0]]()
+    except REFUSALS as error:
+        print(error, file=sys.stderr)  # noqa: T201, snapd shows it to the user
+        return 1
+    return 0
+
+
+def _snap(layout: Layout, store: SnapConfig, runner: Services | None = None) -> Snap:
+    table = ServiceTable.load(layout.snapcraft)
+    runner = runner or SnapdServices(table)
+    return Snap(layout, ALL.values(), table, runner, store=store, lock_timeout=LOCK_TIMEOUT)
+
+
+def _revision(layout: Layout) -> str:
+    path = layout.root / "revision"
+    return path.read_text() if path.exists() else layout.revision
+
+
+def _note_revision(layout: Layout) -> None:
+    atomic.write(layout.root / "revision", layout.revision.encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

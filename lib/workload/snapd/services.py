@@ -1,0 +1,117 @@
+"""The snap's services as snapd runs them.
+
+snapd tells whether a service runs and whether it starts at boot, and no more: how often one died
+is in its journal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from graphlib import TopologicalSorter
+
+from workload.configure import ServiceError
+from workload.layout import SNAP_NAME
+from workload.runtime.services import Process, State
+from workload.runtime.status import ServiceEvent
+from workload.service_table import ServiceTable
+from workload.snapd import snapctl
+
+REMEMBERED_EVENTS = 2000
+
+
+class SnapdServices:
+    """The services of one snap. A service that may run is enabled, so that it starts at boot."""
+
+    def __init__(self, table: ServiceTable) -> None:
+        self._table = table
+        self._events: deque[ServiceEvent] = deque(maxlen=REMEMBERED_EVENTS)
+
+    def processes(self) -> dict[str, Process]:
+        """Return every service's process, as far as snapd tells of it."""
+        listed = self._listed()
+        return {
+            name: Process(self._state(name, *listed.get(name, (False, False))), 0.0, 0, 0, "")
+            for name in self._table.services
+        }
+
+    def events(self) -> list[ServiceEvent]:
+        """Return what this process had done with services, oldest first."""
+        return list(self._events)
+
+    def was_started(self) -> set[str]:
+        """Return the services that run, or will by themselves."""
+        return {name for name, states in self._listed().items() if any(states)}
+
+    def apply(self, *, start: Sequence[str], restart: Sequence[str], stop: Sequence[str]) -> None:
+        """Make these changes; snapd orders starts by `after` and `before`.
+
+        Raises:
+            ServiceError: snapd cannot start or stop a service.
+        """
+        if stop:
+            self.stop(stop)
+        if not start and not restart:
+            return
+        active = {name for name, (_, active) in self._listed().items() if active}
+        # One that runs may not have read its files.
+        self._control("restart", (), [*restart, *(name for name in start if name in active)])
+        self._control("start", ("--enable",), [name for name in start if name not in active])
+
+    def stop(self, names: Collection[str]) -> None:
+        """Stop services, each before what it builds on, and keep them from starting at boot.
+
+        Args:
+            names: services; none means all.
+
+        Raises:
+            ServiceError: snapd cannot stop a service.
+        """
+        wanted = self.was_started() & set(names or self._table.services)
+        for level in reversed(list(self._levels(wanted))):
+            self._control("stop", ("--disable",), level)
+
+    def _control(self, action: str, options: Sequence[str], services: Sequence[str]) -> None:
+        if not services:
+            return
+        try:
+            snapctl.call(action, *options, *(f"{SNAP_NAME}.{name}" for name in services))
+        except snapctl.SnapctlError as error:
+            raise ServiceError(f"cannot {action} {', '.join(services)}: {error}") from None
+        state = State.STOPPED if action == "stop" else State.STARTING
+        self._events.extend(ServiceEvent(time.time(), name, state) for name in services)
+
+    def _levels(self, names: set[str]) -> Iterator[list[str]]:
+        """Yield services so that each level builds on those before it alone."""
+        order = {name: self._table.predecessors(name) & names for name in names}
+        sorter = TopologicalSorter(order)
+        sorter.prepare()
+        while sorter.is_active():
+            level = sorted(sorter.get_ready())
+            yield level
+            sorter.done(*level)
+
+    def _state(self, name: str, enabled: bool, active: bool) -> State:
+        if active:
+            # systemd keeps a oneshot that did its work active.
+            oneshot = self._table.services[name].oneshot
+            return State.EXITED if oneshot else State.RUNNING
+        return State.FATAL if enabled else State.STOPPED
+
+    def _listed(self) -> dict[str, tuple[bool, bool]]:
+        """Return for each service whether it is enabled, and whether it is active."""
+        found: dict[str, tuple[bool, bool]] = {}
+        for line in snapctl.call("services").splitlines()[1:]:
+            full, enabled, active, *_ = line.split()
+            name = full.removeprefix(f"{SNAP_NAME}.")
+            if name in self._table.services:
+                found[name] = (enabled == "enabled", active == "active")
+        return found
+
+
+class Unchanged(SnapdServices):
+    """The services while snapd itself stops and starts them all: files alone are to follow."""
+
+    def apply(self, *, start: Sequence[str], restart: Sequence[str], stop: Sequence[str]) -> None:
+        """Leave services as they are."""

@@ -1,0 +1,283 @@
+"""Under snapd the same engine follows snap config; snapd keeps it and runs the services."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workload import detect
+from workload.components import ALL
+from workload.config.marks import MARK, mark
+from workload.host.things import File
+from workload.layout import Layout, SnapLayout
+from workload.ledger import Ledger
+from workload.runtime.client import Client, ClientError
+from workload.runtime.server import Api, Server
+from workload.runtime.snap import Snap
+from workload.service_table import ServiceTable
+from workload.snapd import hooks
+from workload.snapd.config import SnapConfig
+from workload.snapd.services import SnapdServices
+
+STAND_IN = Path(__file__).with_name("snapctl")
+SNAPCRAFT = Path(__file__).parents[2] / "snap/snapcraft.yaml"
+TABLE = ServiceTable.load(SNAPCRAFT)
+MEMCACHED = {"memcached": {"enabled": True}}
+PASSWORD = "a8f4c0e1d2"
+DATABASE = {"admin-password": PASSWORD}
+
+
+class Snapd:
+    """What the stand-in for snapctl was told, and what it tells."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "snapd.json"
+        services = {name: [False, False] for name in TABLE.services}
+        self._write({"config": {}, "services": services, "busy": 0, "calls": []})
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return json.loads(self._path.read_text())
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return self.state["config"]
+
+    def run(self, hook: str, code: int = 0, **changes: Any) -> list[str]:
+        """Run a hook with this state changed first; return what was done with services."""
+        self._write({**self.state, "calls": [], **changes})
+        assert hooks.main([hook]) == code
+        return self.calls("start", "stop", "restart")
+
+    def calls(self, *actions: str) -> list[str]:
+        return [call for call in self.state["calls"] if call.split()[0] in actions]
+
+    def be_busy(self, calls: int) -> None:
+        self._write({**self.state, "busy": calls})
+
+    def _write(self, state: dict[str, Any]) -> None:
+        self._path.write_text(json.dumps(state))
+
+
+@pytest.fixture(autouse=True)
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    program = tmp_path / "bin/snapctl"
+    program.parent.mkdir()
+    shutil.copy(STAND_IN, program)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    for name, folder in (("SNAP_DATA", "x1"), ("SNAP_COMMON", "common")):
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    monkeypatch.setenv("SNAP_NAME", "microstack")
+    monkeypatch.setenv("SNAP_COOKIE", "c")
+    # The snap has them there; its accounts are not on a machine that tests.
+    monkeypatch.setattr(SnapLayout, "snapcraft", SNAPCRAFT)
+    monkeypatch.setattr(SnapLayout, "account", lambda _self, _name: None)
+    return Layout.from_environment()
+
+
+@pytest.fixture
+def snapd(tmp_path: Path) -> Snapd:
+    return Snapd(tmp_path / "bin")
+
+
+@pytest.fixture
+def client(layout: Layout, snapd: Snapd) -> Iterator[Client]:
+    """The API that charms inside the snap speak to."""
+    hooks.main(["install"])
+    snap = Snap(layout, ALL.values(), TABLE, SnapdServices(TABLE), store=SnapConfig(layout))
+    with Server(layout, Api(snap, layout)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield Client(layout.snapd_socket)
+        server.shutdown()
+        thread.join()
+
+
+# -- where things are -------------------------------------------------------------------------
+
+
+def test_the_appliance_keeps_its_own_things_apart_from_those_of_services(layout: Layout):
+    assert layout.etc == layout.snap_common / "etc"
+    assert layout.run.parent == layout.snap_common / "appliance"
+
+
+def test_rendered_files_name_the_snap_so_that_they_outlive_a_refresh(layout: Layout):
+    assert str(layout.snap) == "/snap/microstack/current"
+
+
+def test_a_service_may_have_no_account_but_the_one_snapd_makes(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()
+    layout = SnapLayout()
+    assert layout.account("mysql") == "snap_daemon"
+    assert layout.account(detect.QEMU_ACCOUNT) == "root"
+    assert layout.account(None) is None
+
+
+def test_a_terminal_of_another_snap_does_not_pass_for_this_one():
+    assert type(Layout.from_environment({"SNAP_NAME": "code", "SNAP_COOKIE": "c"})) is Layout
+
+
+# -- hooks ------------------------------------------------------------------------------------
+
+
+def test_a_fresh_snap_runs_nothing(snapd: Snapd):
+    assert snapd.run("install") == []
+    assert snapd.run("configure") == []
+
+
+def test_a_service_is_enabled_and_started_once_its_config_is_complete(
+    snapd: Snapd, layout: Layout
+):
+    assert snapd.run("configure", config={"memcached": {"enabled": False}}) == []
+    assert snapd.run("configure", config=MEMCACHED) == ["start --enable microstack.memcached"]
+    assert list((layout.etc / "memcached").iterdir())
+
+
+def test_only_a_change_restarts(snapd: Snapd):
+    snapd.run("configure", config=MEMCACHED)
+    assert snapd.run("configure") == []
+    changed = {"memcached": {"enabled": True, "memory": 64}}
+    assert snapd.run("configure", config=changed) == ["restart microstack.memcached"]
+
+
+def test_a_service_whose_config_goes_is_stopped_and_disabled(snapd: Snapd):
+    snapd.run("configure", config=MEMCACHED)
+    assert snapd.run("configure", config={}) == ["stop --disable microstack.memcached"]
+
+
+def test_a_refused_value_is_told_and_changes_nothing(
+    snapd: Snapd, capsys: pytest.CaptureFixture[str]
+):
+    wrong = {"memcached": {"enabled": True, "port": "x"}}
+    assert snapd.run("configure", code=1, config=wrong) == []
+    assert "memcached.port: Input should be a valid integer" in capsys.readouterr().err
+
+
+def test_a_refresh_renders_and_leaves_services_to_snapd(
+    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
+):
+    snapd.run("configure", config=MEMCACHED)
+    file = next((layout.etc / "memcached").iterdir())
+    file.write_text("as an older release had it")
+    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x2")))
+    assert snapd.run("post-refresh") == []
+    assert file.read_text() != "as an older release had it"
+    assert snapd.run("configure") == []
+
+
+def test_a_revert_which_runs_no_hook_but_configure_restarts_what_reads_other_files(
+    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
+):
+    snapd.run("configure", config=MEMCACHED)
+    record = json.loads(layout.digests.read_text())
+    record["services"]["memcached"] = "of the newer revision's templates"
+    layout.digests.write_text(json.dumps(record))
+    assert snapd.run("configure") == []
+    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
+    assert snapd.run("configure") == ["restart microstack.memcached"]
+
+
+def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_path: Path):
+    snapd.run("install")
+    path = tmp_path / "made"
+    Ledger(layout.ledger).make("test", File(path=path), path.touch)
+    snapd.run("remove")
+    assert not path.exists()
+
+
+# -- secrets ----------------------------------------------------------------------------------
+
+
+def test_snapd_is_left_with_the_mark_of_a_secret(snapd: Snapd, layout: Layout):
+    snapd.run("configure", config={"mariadb": DATABASE})
+    assert snapd.config == {"mariadb": {"admin-password": mark(PASSWORD)}}
+    assert PASSWORD in (layout.etc / "mariadb/init.sql").read_text()
+    assert layout.secrets.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_secret_is_an_argument_of_snapctl(snapd: Snapd, client: Client):
+    client.set_config({"mariadb.admin-password": PASSWORD})
+    assert PASSWORD not in json.dumps(snapd.state)
+    assert client.config(["mariadb"]) == {"mariadb": DATABASE}
+
+
+def test_config_that_snapd_puts_back_finds_its_secrets(snapd: Snapd, client: Client):
+    client.set_config({"mariadb.admin-password": PASSWORD})
+    before = snapd.config
+    client.set_config({"mariadb.admin-password": "another"})
+    snapd.run("configure", config=before)
+    assert client.config(["mariadb"]) == {"mariadb": DATABASE}
+
+
+def test_a_mark_without_its_secret_is_no_password(snapd: Snapd, layout: Layout):
+    lost = {"mariadb": {"admin-password": f"{MARK}0"}}
+    assert snapd.run("configure", config=lost) == []
+    assert SnapConfig(layout).document() == {"mariadb": {}}
+
+
+def test_secrets_in_lists_and_mappings_are_marked_too(snapd: Snapd, layout: Layout):
+    config = {
+        "rabbitmq": {"users": [{"username": "nova", "password": PASSWORD}]},
+        "keystone": {"fernet-keys": {"0": PASSWORD}},
+    }
+    snapd.run("configure", config=config)
+    assert PASSWORD not in json.dumps(snapd.config)
+    assert SnapConfig(layout).document() == config
+
+
+# -- the API for charms in the snap ---------------------------------------------------------------
+
+
+def test_a_charm_sets_config_and_its_service_starts(snapd: Snapd, client: Client):
+    client.set_config({"memcached.enabled": True})
+    assert snapd.config == MEMCACHED
+    assert snapd.calls("start") == ["start --enable microstack.memcached"]
+    states = {service.name: service.state for service in client.services()}
+    assert (states["memcached"], states["mariadb"]) == ("active", "waiting")
+
+
+def test_unsetting_a_section_leaves_nothing_in_snapd(snapd: Snapd, client: Client):
+    client.set_config({"memcached.enabled": True})
+    client.set_config({"memcached": None})
+    assert snapd.config == {}
+    assert snapd.calls("stop") == ["stop --disable microstack.memcached"]
+
+
+def test_a_change_that_snapd_is_at_is_waited_for(snapd: Snapd, client: Client):
+    snapd.be_busy(calls=3)
+    client.set_config({"memcached.enabled": True})
+    assert snapd.calls("start") == ["start --enable microstack.memcached"]
+
+
+def test_what_the_engine_refuses_the_charm_is_told(client: Client, snapd: Snapd):
+    with pytest.raises(ClientError, match=r"memcached\.port: Input should be"):
+        client.set_config({"memcached.port": "x"})
+    assert snapd.config == {}
+
+
+def test_services_stop_before_what_they_build_on(client: Client, snapd: Snapd):
+    started = {**snapd.state["services"], "ovsdb-server": [True, True], "ovs-vswitchd": [1, 1]}
+    snapd.run("configure", services=started)
+    client.stop()
+    assert snapd.calls("stop") == [
+        "stop --disable microstack.ovs-vswitchd",
+        "stop --disable microstack.ovsdb-server",
+    ]
+
+
+def test_starting_all_leaves_alone_what_is_up(client: Client, snapd: Snapd):
+    client.set_config({"memcached.enabled": True})
+    client.start()
+    assert snapd.calls("start", "restart") == ["start --enable microstack.memcached"]
+
+
+def test_the_appliance_itself_is_no_service_of_the_cloud():
+    assert not {"machine", "snap-api"} & TABLE.services.keys()
+    assert not {"microstack", "juju"} & TABLE.commands.keys()

@@ -226,7 +226,8 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
 
     def _on_install(self, _: ops.EventBase) -> None:
         self.unit.status = ops.MaintenanceStatus("installing the snap microstack")
-        snap.install(str(self.config.get("snap-channel") or "") or None)
+        channel = str(self.config.get("snap-channel") or "") or None
+        snap.install(channel, snap.attached(self.model))
         self.unit.set_workload_version(RELEASE)
 
     def _on_start(self, _: ops.StartEvent) -> None:

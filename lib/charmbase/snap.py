@@ -7,6 +7,7 @@ it is not snapd's own. Values of config are never logged.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -18,7 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+import ops
 import tenacity
+import yaml
 from charmlibs import snap
 from charmlibs.snap import (
     _client,  # pyright: ignore[reportPrivateUsage] - the socket's path has no public setter
@@ -34,6 +37,9 @@ logger = logging.getLogger(__name__)
 logging.getLogger("charmlibs.snap").setLevel(logging.INFO)
 
 NAME = "microstack"
+RESOURCE = "microstack-snap"
+"""The charm's resource that is the snap itself."""
+
 JOB_TIMEOUT = 600
 """Seconds a job may take."""
 
@@ -41,6 +47,7 @@ LOCK_PAUSE = 0.1
 """Seconds between two looks whether an earlier run of a job has ended."""
 
 _DEFAULT_SOCKET = "/run/snapd.socket"
+_SNAP = "/snap/microstack/current"
 _DEFAULT_COMMON = "/var/snap/microstack/common"
 
 
@@ -48,22 +55,74 @@ class ConfigRefused(Exception):  # noqa: N818 - reads as what happened
     """The snap refused its config; the message is the snap's: key, expected type, reason."""
 
 
+class InstallFailed(Exception):  # noqa: N818 - reads as what happened
+    """The snap that is attached to the charm cannot be installed; the message is snapd's."""
+
+
 class JobFailed(Exception):  # noqa: N818 - reads as what happened
     """A one-off job failed; the message has the last lines it wrote."""
 
 
-def install(channel: str | None) -> None:
-    """Install the snap where it is missing; one that is installed is left as it is.
+def install(channel: str | None, archive: Path | None = None) -> None:
+    """Install the snap where it is missing, and hold its refreshes: the model's user does them.
+
+    One that is installed is left as it is, for the charms of a machine share it; unless it came
+    from an archive, and this is another.
+
+    Args:
+        channel: where it is installed from, without an archive.
+        archive: the snap itself, attached to the charm as a resource.
 
     Raises:
         charmlibs.snap.Error: it couldn't be installed.
+        InstallFailed: the archive couldn't be installed.
     """
     _connect()
+    if archive is not None:
+        _install_archive(archive)
+        return
     try:
         snap.list_one(NAME)
     except snap.NotInstalledError:
         snap.ensure_installed(NAME, channel)
         snap.hold(NAME)
+
+
+def attached(model: ops.Model) -> Path | None:
+    """Return the snap that is attached to the charm; none, or an empty file, means the store."""
+    try:
+        archive = model.resources.fetch(RESOURCE)
+    except (ops.ModelError, NameError):
+        return None
+    return archive if archive.stat().st_size else None
+
+
+def _install_archive(archive: Path) -> None:
+    """Install or refresh to an archive, once for all charms of the machine."""
+    note = Path(common(), "archive.sha256")
+    with archive.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if note.exists() and note.read_text() == digest:
+        return
+    # Nobody has asserted what it is, so snapd will not refresh it either.
+    _snap("install", "--dangerous", str(archive))
+    for plug in _plugs():
+        _snap("connect", f"{NAME}:{plug}")
+    note.write_text(digest)
+
+
+def _plugs() -> list[str]:
+    """Return the plugs of the installed snap: with no store to say so, none is connected."""
+    document: Any = yaml.safe_load(Path(_SNAP, "meta/snap.yaml").read_text())
+    parts = [*document.get("apps", {}).values(), *document.get("hooks", {}).values()]
+    return sorted({plug for part in parts for plug in part.get("plugs", ())})
+
+
+def _snap(*arguments: str) -> None:
+    """Run the command `snap`, for what snapd's API does not take from charmlibs.snap."""
+    done = subprocess.run(["snap", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise InstallFailed(f"snap {arguments[0]}: {done.stderr.strip()}")
 
 
 def configure(

@@ -26,6 +26,7 @@ class FakeSnap:
         patience: how many seconds they were given, in order.
         refusal: message that the next write is refused with.
         failure: message that the next job fails with.
+        archive: what the snap was installed from, None for the store.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class FakeSnap:
         self.patience: list[float] = []
         self.refusal: str | None = None
         self.failure: str | None = None
+        self.archive: Path | None = None
 
     def patch(self, monkeypatch: Any) -> None:
         """Put it in the place of `charmbase.snap` and of what probes ask."""
@@ -48,8 +50,9 @@ class FakeSnap:
         self.patience.append(seconds)
         return self.answering
 
-    def install(self, channel: str | None) -> None:
-        """Do nothing: it's installed."""
+    def install(self, channel: str | None, archive: Path | None = None) -> None:
+        """Take note of what it would be installed from: it is installed."""
+        self.archive = archive
 
     def configure(
         self, component: str, config: Section, held: frozenset[str] = frozenset()

@@ -17,6 +17,7 @@ META: dict[str, Any] = {
     },
     "provides": {"image-service": {"interface": "glance"}},
     "peers": {"sample-peers": {"interface": "sample_peers"}},
+    "resources": {"microstack-snap": {"type": "file", "filename": "microstack.snap"}},
 }
 OPTIONS: dict[str, Any] = {
     "options": {

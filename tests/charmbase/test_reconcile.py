@@ -261,3 +261,20 @@ def test_no_secret_reaches_the_log_or_a_status(snap: FakeSnap) -> None:
     shown = [line.message for line in made.juju_log]
     shown += [status.message for status in made.unit_status_history] + [out.unit_status.message]
     assert not [text for text in shown if PASSWORD in text]
+
+
+def test_the_snap_comes_from_the_charms_resource_where_one_is_attached(
+    snap: FakeSnap, tmp_path: Path
+) -> None:
+    archive = tmp_path / "microstack.snap"
+    archive.write_bytes(b"snap")
+    resource = testing.Resource(name="microstack-snap", path=archive)
+    run(testing.State(resources={resource}), "install")
+    assert snap.archive == archive
+
+
+def test_an_empty_resource_means_the_store(snap: FakeSnap, tmp_path: Path) -> None:
+    (tmp_path / "microstack.snap").touch()
+    resource = testing.Resource(name="microstack-snap", path=tmp_path / "microstack.snap")
+    run(testing.State(resources={resource}), "install")
+    assert snap.archive is None

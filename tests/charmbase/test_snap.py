@@ -10,7 +10,7 @@ import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -173,6 +173,54 @@ def test_logs_keys_and_never_values(snapd: Snapd, caplog: pytest.LogCaptureFixtu
     snap.configure("glance", config(host="db", password="hunter2"))
     assert "database.password" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], list[str]]:
+    """Install an archive with this content; returns what the command `snap` was told."""
+    (tmp_path / "snap").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n')
+    (tmp_path / "snap").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SNAP_COMMON", str(tmp_path))
+    monkeypatch.setattr(snap, "_SNAP", tmp_path)
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta/snap.yaml").write_text(
+        "apps: {nova: {plugs: [network, kvm]}}\nhooks: {remove: {plugs: [network]}}\n"
+    )
+
+    def install(content: bytes) -> list[str]:
+        (tmp_path / "calls").write_text("")
+        (tmp_path / "x.snap").write_bytes(content)
+        snap.install("edge", tmp_path / "x.snap")
+        return (tmp_path / "calls").read_text().splitlines()
+
+    return install
+
+
+def test_an_attached_snap_is_installed_with_all_its_plugs(
+    snapd: Snapd, installed: Callable[[bytes], list[str]], tmp_path: Path
+) -> None:
+    assert installed(b"1") == [
+        f"install --dangerous {tmp_path}/x.snap",
+        "connect microstack:kvm",
+        "connect microstack:network",
+    ]
+
+
+def test_charms_that_have_the_same_snap_attached_install_it_once(
+    snapd: Snapd, installed: Callable[[bytes], list[str]]
+) -> None:
+    installed(b"1")
+    assert installed(b"1") == []
+    assert installed(b"2")
+
+
+def test_an_attached_snap_that_snapd_refuses_is_told(
+    snapd: Snapd, installed: Callable[[bytes], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "snap").write_text("#!/bin/sh\necho not a squashfs >&2\nexit 1\n")
+    with pytest.raises(snap.InstallFailed, match="snap install: not a squashfs"):
+        installed(b"1")
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def part_of(charm: str, module: str) -> Any:
         sys.path.pop(0)
 
 
-snap.install = lambda channel: None
+snap.install = lambda channel, archive=None: None
 snap.configure = configure
 snap.current = current
 snap.inactive = lambda services: []

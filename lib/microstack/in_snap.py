@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from microstack.errors import Failure
 from microstack.host import Facts, observe
@@ -36,6 +37,12 @@ class SnapInstallation(Installation):
         from workload.runtime import boot
 
         return boot.answers(self.layout.machine_socket)
+
+    def options(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the options of charms that stand in snap config, by application."""
+        from workload.snapd.config import SnapConfig
+
+        return SnapConfig(self.layout).document().get("charms", {})
 
     def observe(self) -> Facts:
         """Return the facts of the host.

@@ -35,6 +35,10 @@ PRELOADED = ("ops", "charmbase", "interfaces", "pymysql", "keystoneauth1.session
 """What the charms import, which the agent's fork server imports once for all of them."""
 
 
+OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
+"""Takes the options of charms that are set in snap config."""
+
+
 class Machine(Protocol):
     """What the command line uses of `machine.client.Client`."""
 
@@ -217,6 +221,12 @@ class Installation:
         self._require_running(self.layout.snapd_socket)
         return Client(self.layout.snapd_socket)
 
+    def options(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the options of charms that stand in snap config, by application."""
+        from workload.runtime.config_store import ConfigStore
+
+        return ConfigStore(self.layout.snap_config).document().get("charms", {})
+
     def observe(self) -> Facts:
         """Return the facts of the host that this installation is on."""
         from microstack.environment import CACHE
@@ -246,7 +256,7 @@ class Installation:
         from workload.runtime import boot
 
         try:
-            boot.start(self.layout, [self.agent()])
+            boot.start(self.layout, [self.agent()], options=OPTIONS_PROGRAM)
         except boot.BootError as error:
             raise Failure(str(error)) from None
 

@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from microstack import preflight
+from microstack import options, preflight
 from microstack.errors import Failure, Interrupted, UsageFailure
 from microstack.installation import Installation, Machine, program
 from microstack.model import Application, Status, applications
@@ -118,13 +118,14 @@ def bring_up(installation: Installation, request: Request, shown: Progress) -> l
     with (
         installation.exclusively(),
         preflight.subnet_overlay(facts, wanted, installation.exists) as moved,
+        options.overlay(installation.options()) as chosen,
     ):
         installation.prepare(shown.step)
         shown.step("starting the machine agent and the snap runtime")
         installation.start()
         shown.step("deploying the bundle")
         machine = installation.machine()
-        for line in summary(machine.deploy(bundle, (*moved, *request.overlays))):
+        for line in summary(machine.deploy(bundle, (*moved, *chosen, *request.overlays))):
             shown.note(line)
         machine.update_status()
         shown.step("waiting for the applications")

@@ -161,6 +161,14 @@ class Engine:
             if applied.get(name, _digest(None)) != _digest(document.get(name))
         ]
 
+    def options_changed(self, document: Mapping[str, Any]) -> bool:
+        """Return whether the options of charms differ from those handed on last."""
+        return self._record.sections.get(OPTIONS, _digest(None)) != _digest(document.get(OPTIONS))
+
+    def note_options(self, document: Mapping[str, Any]) -> None:
+        """Remember that the options of charms were handed on."""
+        self._record.remember({}, {OPTIONS: _digest(document.get(OPTIONS))})
+
     def configure(
         self, document: Mapping[str, Any], only: Collection[str] | None = None
     ) -> Outcome:

@@ -192,6 +192,27 @@ def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_p
     assert not path.exists()
 
 
+def test_options_of_charms_are_handed_on_once(
+    snapd: Snapd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    taken = tmp_path / "taken"
+    monkeypatch.setattr(hooks, "OPTIONS_PROGRAM", ("/bin/sh", "-c", f"cat >>{taken}"))
+    options = {"nova": {"debug": True}}
+    assert snapd.run("configure", config={"charms": options}) == []
+    snapd.run("configure", config={"charms": options} | MEMCACHED)
+    assert json.loads(taken.read_text()) == options
+
+
+def test_an_option_that_is_refused_is_told_and_nothing_changes(
+    snapd: Snapd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    refuse = "echo nova: unknown option >&2; exit 1"
+    monkeypatch.setattr(hooks, "OPTIONS_PROGRAM", ("/bin/sh", "-c", refuse))
+    config = {"charms": {"nova": {"x": 1}}} | MEMCACHED
+    assert snapd.run("configure", code=1, config=config) == []
+    assert "nova: unknown option" in capsys.readouterr().err
+
+
 # -- secrets ----------------------------------------------------------------------------------
 
 

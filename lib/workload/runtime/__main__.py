@@ -11,10 +11,12 @@ import importlib
 import logging
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from workload import render
 from workload.layout import Layout
+from workload.runtime import options
 from workload.runtime.server import Api, Server
 from workload.runtime.snap import Snap
 from workload.runtime.supervisor import Supervisor
@@ -31,7 +33,14 @@ def main() -> None:
     table = ServiceTable.load(layout.snapcraft)
     supervisor = Supervisor(layout, table)
     components = importlib.import_module(arguments.components).ALL.values()
-    snap = Snap(layout, components, table, supervisor, arguments.templates)
+    snap = Snap(
+        layout,
+        components,
+        table,
+        supervisor,
+        arguments.templates,
+        on_options=partial(options.hand_on, arguments.options) if arguments.options else None,
+    )
     server = Server(layout, Api(snap, layout))
     threading.Thread(target=server.serve_forever, name="api", daemon=True).start()
     threading.Thread(target=snap.start_configured, name="start", daemon=True).start()
@@ -42,6 +51,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m workload.runtime", description=__doc__)
     parser.add_argument("--components", default="workload.components", metavar="MODULE")
     parser.add_argument("--templates", default=render.TEMPLATES, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--options",
+        nargs=argparse.REMAINDER,
+        metavar="PROGRAM",
+        help="what takes the options of charms; the last argument",
+    )
     return parser.parse_args()
 
 

@@ -60,6 +60,7 @@ def start(
     *,
     components: str = "workload.components",
     templates: Path = render.TEMPLATES,
+    options: Sequence[str] = (),
 ) -> None:
     """Start supervisord, the embedded snapd and further programs; do nothing where they run.
 
@@ -70,11 +71,12 @@ def start(
         programs: what else runs as part of the appliance, such as the machine agent.
         components: module with the components' declarations in `ALL`, by name.
         templates: folder of their templates.
+        options: program that takes the options of charms in snap config.
 
     Raises:
         BootError: something does not answer in time, or snapcraft.yaml cannot be used.
     """
-    listener = _listener(layout, components, templates)
+    listener = _listener(layout, components, templates, options)
     _check_length(layout)
     render.make_folders(layout)
     with _exclusively(layout):
@@ -124,11 +126,12 @@ def is_running(layout: Layout) -> bool:
     return answers(layout.supervisor_socket)
 
 
-def _listener(layout: Layout, components: str, templates: Path) -> Program:
+def _listener(layout: Layout, components: str, templates: Path, options: Sequence[str]) -> Program:
     argv = [sys.executable, "-m", "workload.runtime"]
+    argv += ["--components", components, "--templates", str(templates)]
     return Program(
         LISTENER,
-        [*argv, "--components", components, "--templates", str(templates)],
+        [*argv, *(["--options", *options] if options else [])],
         {
             ROOT_VARIABLE: str(layout.root),
             CODE: fingerprint(Path(render.__file__).parent, templates),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from workload import render
 from workload.atomic import write_json
 from workload.component import Component
 from workload.config import RELEASE
-from workload.configure import ConfigError, Engine, Outcome, ServiceError
+from workload.configure import OPTIONS, ConfigError, Engine, Outcome, ServiceError
 from workload.layout import Layout
 from workload.runtime import logs
 from workload.runtime.config_store import ConfigStore, Store
@@ -44,6 +44,7 @@ class Snap:
         templates: Path = render.TEMPLATES,
         store: Store | None = None,
         lock_timeout: float = LOCK_TIMEOUT,
+        on_options: Callable[[Any], None] | None = None,
     ) -> None:
         self.table = table
         self.runner = runner
@@ -51,6 +52,7 @@ class Snap:
         self._store = store or ConfigStore(layout.snap_config)
         self._engine = Engine(components, layout, self, templates)
         self._lock_timeout = lock_timeout
+        self._on_options = on_options
         self._held = _Held(layout.run / "held-services.json")
         self._check_services(components)
 
@@ -78,6 +80,7 @@ class Snap:
         names = {key.split(".")[0] for key in changes}
         with self._only_caller(names):
             document = self._store.patched(changes)
+            self._hand_on_options(document)
             outcome = self._engine.configure(document, only=names)
             self._store.commit(changes)
         return outcome
@@ -94,6 +97,7 @@ class Snap:
             ServiceError: a service cannot be started.
         """
         document = self._store.document()
+        self._hand_on_options(document)
         names = self._engine.components if everything else self._engine.changed(document)
         with self._only_caller(names):
             return self._engine.configure(document, only=names)
@@ -211,6 +215,11 @@ class Snap:
             missing=missing if process.state not in ALIVE else (),
             lines=lines,
         )
+
+    def _hand_on_options(self, document: Mapping[str, Any]) -> None:
+        if self._on_options and self._engine.options_changed(document):
+            self._on_options(document.get(OPTIONS))
+            self._engine.note_options(document)
 
     def _is_up(self, name: str, process: Process) -> bool:
         oneshot = self.table.services[name].oneshot

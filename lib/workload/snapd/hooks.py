@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from workload import atomic, render
 from workload.components import ALL
@@ -15,6 +16,7 @@ from workload.configure import ConfigError, ServiceError
 from workload.layout import Layout
 from workload.ledger import Ledger, LedgerError
 from workload.render import RenderError
+from workload.runtime import options
 from workload.runtime.config_store import OptionError
 from workload.runtime.services import Services
 from workload.runtime.snap import Snap
@@ -26,6 +28,9 @@ from workload.snapd.snapctl import SnapctlError
 LOCK_TIMEOUT = 10.0
 """Seconds for a component that the API's server is configuring; it may itself wait for this hook
 to end before it can start a service, so this one gives way."""
+
+OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
+"""Takes the options of charms. It knows of the model, of which this plane does not."""
 
 REFUSALS = (ConfigError, LedgerError, OptionError, RenderError, ServiceError, SnapctlError)
 
@@ -83,7 +88,15 @@ def main(arguments: Sequence[str]) -> int:
 def _snap(layout: Layout, store: SnapConfig, runner: Services | None = None) -> Snap:
     table = ServiceTable.load(layout.snapcraft)
     runner = runner or SnapdServices(table)
-    return Snap(layout, ALL.values(), table, runner, store=store, lock_timeout=LOCK_TIMEOUT)
+    return Snap(
+        layout,
+        ALL.values(),
+        table,
+        runner,
+        store=store,
+        lock_timeout=LOCK_TIMEOUT,
+        on_options=partial(options.hand_on, OPTIONS_PROGRAM),
+    )
 
 
 def _revision(layout: Layout) -> str:

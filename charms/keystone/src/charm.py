@@ -25,7 +25,7 @@ from charmbase import (
     new_password,
     sections,
 )
-from identity import SERVICE_PROJECT, Identity, Service
+from charmbase.identity import SERVICE_PROJECT, Identity, Service
 from interfaces import keystone, keystone_credentials, memcache, mysql_client
 from workload.config.keystone import KeystoneConfig
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from charmbase import probes, snap
+from charmbase import identity, probes, snap
 from charmbase.mapping import leaves
 
 CHARMS = Path(__file__).parents[3] / "charms"
@@ -63,7 +63,7 @@ snap.inactive = lambda services: []
 snap.run_job = lambda job, document=None: note("job", job)
 probes.wait = lambda *_: True
 
-part_of("keystone", "identity").Identity = Identity
+identity.Identity = Identity
 
 server = part_of("mariadb", "server").Server
 server.ensure = lambda self, accounts: (

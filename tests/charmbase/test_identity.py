@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-_name = "keystone_identity"
-_spec = importlib.util.spec_from_file_location(
-    _name, Path(__file__).parents[2] / "src/identity.py"
-)
-assert _spec is not None and _spec.loader is not None
-identity = importlib.util.module_from_spec(_spec)
-sys.modules[_name] = identity
-_spec.loader.exec_module(identity)
+from charmbase import identity
 
 SINGULAR = {"users": "user", "services": "service", "endpoints": "endpoint", "projects": "project"}
 

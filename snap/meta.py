@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,8 @@ def snap_yaml(document: Mapping[str, Any], hooks: Mapping[str, Any], tree: Path)
         hooks: names of the hooks there are.
         tree: what was primed; apps whose command is not in it are left out.
     """
+    # A copy in which nothing is shared, so that no YAML anchors are written.
+    document = json.loads(json.dumps(document))
     made = {key: document[key] for key in TOP if key in document}
     made["architectures"] = list(document["platforms"])
     made["apps"] = {

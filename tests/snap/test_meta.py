@@ -1,0 +1,141 @@
+"""snapcraft.yaml and what is made of it for snapd, without building anything."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from workload.service_table import ServiceTable
+
+ROOT = Path(__file__).parents[2]
+SNAP = ROOT / "snap"
+
+_spec = importlib.util.spec_from_file_location("snap_meta", SNAP / "meta.py")
+assert _spec is not None and _spec.loader is not None
+meta = importlib.util.module_from_spec(_spec)
+sys.modules["snap_meta"] = meta
+_spec.loader.exec_module(meta)
+
+DOCUMENT: dict[str, Any] = meta.read(SNAP / "snapcraft.yaml")
+APPS: dict[str, dict[str, Any]] = DOCUMENT["apps"]
+HOOKS = {path.name for path in (SNAP / "hooks").iterdir()}
+
+SNAPCRAFT_KEYS = {
+    *("name", "base", "version", "summary", "description", "license", "grade", "confinement"),
+    *("compression", "platforms", "system-usernames", "environment", "layout", "plugs", "hooks"),
+    *("apps", "parts"),
+}
+APP_KEYS = {
+    *("command", "daemon", "environment", "plugs", "after", "before", "completer"),
+    *("install-mode", "refresh-mode", "restart-condition", "stop-mode", "stop-timeout"),
+    *("stop-command", "post-stop-command"),
+}
+PART_KEYS = {
+    *("plugin", "source", "after", "build-packages", "stage-packages", "organize", "stage"),
+    *("prime", "override-build", "override-prime"),
+}
+NO_LAYOUT = ("/dev", "/home", "/proc", "/run", "/snap", "/sys", "/tmp", "/var/run")
+"""Where snapd allows none (https://snapcraft.io/docs/snap-layouts)."""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """What a build would have primed, as far as commands go."""
+    for app in APPS.values():
+        command = tmp_path / app["command"].split()[0]
+        command.parent.mkdir(parents=True, exist_ok=True)
+        command.touch(mode=0o755)
+    return tmp_path
+
+
+# -- snapcraft.yaml -----------------------------------------------------------------------------
+
+
+def test_every_key_is_one_of_snapcrafts():
+    assert DOCUMENT.keys() <= SNAPCRAFT_KEYS
+    assert {key for app in APPS.values() for key in app} <= APP_KEYS
+    assert {key for part in DOCUMENT["parts"].values() for key in part} <= PART_KEYS
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path):
+    path = tmp_path / "snapcraft.yaml"
+    path.write_text("apps:\n  a:\n    command: x\n    command: y\n")
+    with pytest.raises(meta.MetaError, match="line 4: command already stands in line 3"):
+        meta.read(path)
+
+
+@pytest.mark.parametrize("path", sorted(DOCUMENT["layout"]))
+def test_a_layout_is_where_snapd_allows_one(path: str):
+    assert not path.startswith(NO_LAYOUT)
+
+
+@pytest.mark.parametrize("name", sorted(HOOKS))
+def test_a_hook_is_a_program_that_has_plugs(name: str):
+    assert (SNAP / "hooks" / name).stat().st_mode & 0o111 == 0o111
+    assert DOCUMENT["hooks"][name]["plugs"]
+
+
+@pytest.mark.parametrize("name", [name for name, app in APPS.items() if "daemon" in app])
+def test_no_service_starts_before_it_is_configured(name: str):
+    assert APPS[name]["install-mode"] == "disable"
+
+
+@pytest.mark.parametrize("name", ["libvirtd", "guests"])
+def test_a_refresh_leaves_guests_running(name: str):
+    # Either it is not stopped at all, or its end is not that of its children.
+    app = APPS[name]
+    assert app.get("refresh-mode") == "endure" or app["stop-mode"] == "sigterm"
+
+
+def test_no_module_is_loaded_by_a_service_of_its_own_where_the_interface_does_it():
+    assert not [name for name, app in APPS.items() if "modprobe" in app["command"]]
+
+
+def test_commands_have_the_names_that_users_of_snaps_expect():
+    assert {"microstack", "juju", "openstack", "ovn-nbctl", "ovn-sbctl", "ovs-vsctl"} <= {*APPS}
+
+
+def test_completion_knows_every_command():
+    from microstack.cli import app
+
+    script = (SNAP / "local/completion/microstack").read_text()
+    listed = set(script.split('commands="')[1].split('"')[0].split())
+    names = {
+        command.name or command.callback.__name__.replace("_", "-")
+        for command in app.registered_commands
+        if command.callback is not None
+    }
+    assert listed == names
+
+
+# -- meta/snap.yaml -------------------------------------------------------------------------------
+
+
+def test_snapd_is_told_of_every_app_and_hook(tree: Path):
+    made = meta.snap_yaml(DOCUMENT, HOOKS, tree)
+    assert made["apps"].keys() == APPS.keys()
+    assert made["hooks"].keys() == HOOKS
+    assert made["architectures"] == ["amd64"]
+    assert "parts" not in made
+
+
+def test_an_app_that_was_not_built_is_left_out_and_nothing_waits_for_it(tree: Path):
+    (tree / "bin/ovsdb-server").unlink()
+    made = meta.snap_yaml(DOCUMENT, HOOKS, tree)
+    assert "ovsdb-server" not in made["apps"]
+    assert made["apps"]["ovs-vswitchd"]["after"] == []
+
+
+def test_the_file_reads_back_as_what_the_snap_runtime_runs(tree: Path):
+    (tree / "snap.yaml").write_text("")
+    meta.write(DOCUMENT, ROOT, tree)
+    written = yaml.safe_load((tree / "meta/snap.yaml").read_text())
+    table = ServiceTable.load(SNAP / "snapcraft.yaml")
+    assert written["apps"]["nova-compute"]["command"].split()[0] == "bin/nova-compute"
+    assert table.services.keys() <= written["apps"].keys()
+    assert {path.name for path in (tree / "meta/hooks").iterdir()} == HOOKS

@@ -22,7 +22,7 @@ from workload.runtime.client import Client, ClientError
 from workload.runtime.server import Api, Server
 from workload.runtime.snap import Snap
 from workload.service_table import ServiceTable
-from workload.snapd import hooks
+from workload.snapd import hooks, leftovers
 from workload.snapd.config import SnapConfig
 from workload.snapd.services import SnapdServices
 
@@ -211,6 +211,21 @@ def test_an_option_that_is_refused_is_told_and_nothing_changes(
     config = {"charms": {"nova": {"x": 1}}} | MEMCACHED
     assert snapd.run("configure", code=1, config=config) == []
     assert "nova: unknown option" in capsys.readouterr().err
+
+
+def test_processes_that_a_stopped_service_spared_are_found_by_its_control_group(tmp_path: Path):
+    groups = {
+        1: "0::/init.scope",
+        20: "0::/system.slice/snap.microstack.libvirtd.service",
+        21: "12:pids:/system.slice/snap.microstack.libvirtd.service/emulator",
+        22: "0::/system.slice/snap.other.libvirtd.service",
+        23: "0::/system.slice/snap.microstack.hook.remove-4.scope",
+        24: "0::/user.slice/snap.microstack.openstack-7.scope",
+    }
+    for pid, group in groups.items():
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cgroup").write_text(f"{group}\n")
+    assert sorted(leftovers.pids(tmp_path)) == [20, 21]
 
 
 # -- secrets ----------------------------------------------------------------------------------

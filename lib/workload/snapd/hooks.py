@@ -16,11 +16,12 @@ from workload.configure import ConfigError, ServiceError
 from workload.layout import Layout
 from workload.ledger import Ledger, LedgerError
 from workload.render import RenderError
-from workload.runtime import options
+from workload.runtime import options, processes
 from workload.runtime.config_store import OptionError
 from workload.runtime.services import Services
 from workload.runtime.snap import Snap
 from workload.service_table import ServiceTable
+from workload.snapd import leftovers
 from workload.snapd.config import SnapConfig
 from workload.snapd.services import SnapdServices, Unchanged
 from workload.snapd.snapctl import SnapctlError
@@ -32,7 +33,10 @@ to end before it can start a service, so this one gives way."""
 OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
 """Takes the options of charms. It knows of the model, of which this plane does not."""
 
-REFUSALS = (ConfigError, LedgerError, OptionError, RenderError, ServiceError, SnapctlError)
+REFUSALS = (
+    *(ConfigError, LedgerError, OptionError, RenderError, ServiceError, SnapctlError),
+    processes.ProcessesLeftError,
+)
 
 
 def install() -> None:
@@ -63,8 +67,8 @@ def post_refresh() -> None:
 
 def remove() -> None:
     """Leave the host as it was found; snapd has stopped the services."""
-    layout = Layout.from_environment()
-    Ledger(layout.ledger).undo()
+    leftovers.end()
+    Ledger(Layout.from_environment().ledger).undo()
 
 
 HOOKS: dict[str, Callable[[], None]] = {

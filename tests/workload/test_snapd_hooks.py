@@ -79,6 +79,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     # The snap has them there; its accounts are not on a machine that tests.
     monkeypatch.setattr(SnapLayout, "snapcraft", SNAPCRAFT)
     monkeypatch.setattr(SnapLayout, "account", lambda _self, _name: None)
+    monkeypatch.setattr(hooks, "LIBVIRT_RUN", tmp_path / "run-libvirt")
     return Layout.from_environment()
 
 
@@ -188,8 +189,10 @@ def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_p
     snapd.run("install")
     path = tmp_path / "made"
     Ledger(layout.ledger).make("test", File(path=path), path.touch)
+    (tmp_path / "run-libvirt/qemu").mkdir(parents=True)
     snapd.run("remove")
     assert not path.exists()
+    assert not (tmp_path / "run-libvirt").exists()
 
 
 def test_options_of_charms_are_handed_on_once(

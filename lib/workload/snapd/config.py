@@ -71,8 +71,7 @@ class SnapConfig:
                 snapctl.call("unset", name)
 
     def _public(self) -> dict[str, Any]:
-        answer = json.loads(snapctl.call("get", "-d", *COMPONENTS, OPTIONS))
-        return {name: value for name, value in answer.items() if value is not None}
+        return json.loads(snapctl.call("get", "-d", *COMPONENTS, OPTIONS))
 
     def _secrets(self) -> dict[str, str]:
         return json.loads(self._path.read_text()) if self._path.exists() else {}

@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from workload import atomic, render
 from workload.components import ALL
 from workload.configure import ConfigError, ServiceError
+from workload.host.things import Directory
 from workload.layout import Layout
 from workload.ledger import Ledger, LedgerError
 from workload.render import RenderError
@@ -30,6 +32,9 @@ LOCK_TIMEOUT = 10.0
 """Seconds for a component that the API's server is configuring; it may itself wait for this hook
 to end before it can start a service, so this one gives way."""
 
+LIBVIRT_RUN = Path("/run/libvirt")
+"""Compiled into libvirt. A layout cannot put another folder there, so the snap uses this one."""
+
 OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
 """Takes the options of charms. It knows of the model, of which this plane does not."""
 
@@ -43,6 +48,9 @@ def install() -> None:
     """Make the folders; nothing is configured, so nothing runs yet."""
     layout = Layout.from_environment()
     render.make_folders(layout)
+    # Made by libvirt, as often as the host boots.
+    folder = Directory(path=LIBVIRT_RUN, contents=True)
+    Ledger(layout.ledger).make("libvirtd", folder, lambda: None)
 
 
 def configure() -> None:

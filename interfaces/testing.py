@@ -13,6 +13,7 @@ from ops import testing
 from interfaces import (
     glance,
     keystone,
+    keystone_admin,
     keystone_credentials,
     memcache,
     mysql_client,
@@ -93,6 +94,25 @@ def identity_credentials(
         project_domain_name="Default",
         project_name="service",
         admin_role="admin",
+        credentials=secret.id,
+    )
+    return _relation(endpoint, "keystone", data), secret
+
+
+def identity_admin(
+    username: str, endpoint: str = "identity-admin"
+) -> tuple[testing.Relation, testing.Secret]:
+    """Return an administrator's account of `keystone`, in a project of the same name."""
+    secret = _account(username)
+    url = f"http://{ADDRESS}:5000/v3"
+    data = keystone_admin.ProviderData(
+        api_version="v3",
+        region="RegionOne",
+        internal_endpoint=url,
+        public_endpoint=url,
+        user_domain_name="Default",
+        project_domain_name="Default",
+        project_name=username,
         credentials=secret.id,
     )
     return _relation(endpoint, "keystone", data), secret

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -47,8 +48,10 @@ class Handler(BaseHTTPRequestHandler):
     server: Keystone
 
     def do_GET(self) -> None:
-        name = self.path.partition("?")[0].split("/")[-1]
-        self.reply({name: self.server.collections[name]})
+        address = urlsplit(self.path)
+        name, wanted = address.path.split("/")[-1], parse_qs(address.query).get("name")
+        found = self.server.collections[name]
+        self.reply({name: [e for e in found if wanted in (None, [e.get("name")])]})
 
     def do_POST(self) -> None:
         name = self.path.split("/")[-1]
@@ -153,6 +156,20 @@ def test_no_password_is_logged(keystone: Keystone, caplog: pytest.LogCaptureFixt
     ensure(keystone)
     assert "hunter2" not in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_an_account_may_have_a_project_of_its_own_which_goes_with_it(keystone: Keystone) -> None:
+    ensure(keystone)
+    client = identity.Identity(keystone.url, "hunter2")
+    place = identity.Place("tempest-admin", ("admin",), "Of tempest")
+    client.ensure_account("tempest-admin", "secret", place)
+    found = keystone.collections
+    assert [project["name"] for project in found["projects"]] == ["service", "tempest-admin"]
+    assert found["role_assignments"][-1] == {"user": {"id": "users-1"}, "role": {"id": "r-admin"}}
+    assert len(found["role_assignments"]) == 3
+    client.remove_account("tempest-admin", "tempest-admin")
+    assert [user["name"] for user in found["users"]] == ["glance"]
+    assert [project["name"] for project in found["projects"]] == ["service"]
 
 
 def test_removing_what_is_not_there_is_no_error(keystone: Keystone) -> None:

@@ -91,8 +91,15 @@ class RelationRecord:
 class Client:
     """One connection for each call, so that calls may run side by side."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, model: str | None = None) -> None:
+        """Prepare to talk to the agent.
+
+        Args:
+            socket: where it listens.
+            model: name or id of the model that is meant; without one it is the agent's own.
+        """
         self._socket = socket
+        self._model = model
 
     # ---- the model
 
@@ -108,9 +115,9 @@ class Client:
         files = [str(o.resolve()) for o in overlays]
         return self._call("deploy", bundle_file=str(bundle.resolve()), overlays=files)
 
-    def remove_application(self, app: str) -> None:
-        """Let an application go; its hooks run first."""
-        self._call("remove_application", application=app)
+    def remove_application(self, app: str, force: bool = False) -> None:
+        """Let an application go; its hooks run first, and with `force` may fail."""
+        self._call("remove_application", application=app, force=force)
 
     def add_unit(self, app: str, count: int = 1) -> None:
         """Add units to an application.
@@ -120,9 +127,9 @@ class Client:
         """
         self._call("add_unit", application=app, count=count)
 
-    def remove_unit(self, unit: str) -> None:
-        """Let a unit go, with its subordinates; their hooks run first."""
-        self._call("remove_unit", unit=unit)
+    def remove_unit(self, unit: str, force: bool = False) -> None:
+        """Let a unit go, with its subordinates; hooks run first, and with `force` may fail."""
+        self._call("remove_unit", unit=unit, force=force)
 
     def remove_relation(self, first: str, second: str) -> None:
         """End a relation; its ends are `application[:endpoint]`.
@@ -254,7 +261,7 @@ class Client:
                 raise AgentUnreachableError(
                     f"no agent answers on {self._socket}: {e.strerror or e}"
                 ) from None
-            request = json.dumps({"method": method, "params": params})
+            request = json.dumps({"method": method, "model": self._model, "params": params})
             connection.sendall(request.encode() + b"\n")
             with connection.makefile("rb") as lines:
                 for line in lines:

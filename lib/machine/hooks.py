@@ -117,6 +117,7 @@ class Hooks:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._forget_gone()
 
     async def _woken(self, now: float) -> None:
         """Wait for a change of the model, for the end of a hook, or for the next timer."""
@@ -143,7 +144,7 @@ class Hooks:
         if set(units) == self._known:
             return
         for name in self._known - units.keys():
-            self._runner.forget(name)
+            self._runner.forget(self._folders.charm(name))
             self._versions.pop(name, None)
         self._folders.sweep(units.keys())
         self._known = set(units)
@@ -205,7 +206,7 @@ class Hooks:
         self._store.commit_hook(model, replace(record, ended=time.time(), outcome=outcome))
         if outcome == "failed" and not hook.action:
             # Whoever mends the charm's code shall see it run at the next try.
-            self._runner.forget(name)
+            self._runner.forget(self._folders.charm(name))
 
     async def _exit_code(self, context: Context, record: HookRecord) -> int | None:
         """Run the hook; None if it was killed and is to run again."""
@@ -235,11 +236,11 @@ class Hooks:
                 context.results.update(output.as_results())
 
     def _job(self, context: Context, version: int, charm: Path, env: Mapping[str, str]) -> Job:
-        name, hook = context.unit.name, context.hook
+        hook = context.hook
         if hook.action and hook.name == EXEC:
             command = str(context.seen.actions[hook.action].params["command"])
-            return shell(name, version, charm, env, command)
-        return job(name, version, charm, hook, env, self._python_path, fork=self._fork)
+            return shell(version, charm, env, command)
+        return job(version, charm, hook, env, self._python_path, fork=self._fork)
 
     def _not_implemented(self, context: Context, error: Exception) -> int:
         self._log_unit(context.unit.name, "DEBUG", "operation", str(error))
@@ -322,6 +323,10 @@ class Hooks:
         self._store.commit_hook(model, replace(record, ended=now, outcome="killed"))
 
     # ---- tools
+
+    def has(self, token: str) -> bool:
+        """Whether a hook of this token runs here."""
+        return token in self._contexts
 
     def tool(self, token: str, argv: Sequence[str], stdin: str) -> Reply:
         """Answer a hook tool; the token says which unit's hook asks."""

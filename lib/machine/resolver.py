@@ -17,9 +17,7 @@ from machine.model import (
     Unit,
     View,
 )
-
-UPDATE_STATUS = 300.0
-"""Seconds between the last hook of an idle unit and its update-status."""
+from machine.model_config import retries_hooks, update_status_interval
 
 
 def next_hook(model: Model, unit: Unit, now: float) -> Hook | None:
@@ -41,13 +39,16 @@ def _timers(model: Model, unit: Unit) -> list[float]:
         return []
     owned = [s for s in model.secrets.values() if model.manages(unit, s)]
     expiries = (r.expires for s in owned for r in s.revisions.values())
-    times = (unit.last_hook + UPDATE_STATUS, *(s.rotates for s in owned), *expiries)
+    looks = unit.last_hook + update_status_interval(model)
+    times = (looks, *(s.rotates for s in owned), *expiries)
     return [t for t in times if t is not None]
 
 
 def _retried(model: Model, unit: Unit, pending: Pending, now: float) -> Hook | None:
     """The same hook again; actions go before it once it failed."""
     action = next(_actions(model, unit), None) if pending.failures else None
+    if pending.failures and pending.retry_at and not retries_hooks(model):
+        return action
     return action or (pending.hook if now >= pending.retry_at else None)
 
 
@@ -70,7 +71,7 @@ def _living(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
     if unit.config_digest != application.config_digest:
         yield Hook("config-changed")
     yield from _relations(model, unit)
-    if now >= unit.last_hook + UPDATE_STATUS:
+    if now >= unit.last_hook + update_status_interval(model):
         yield Hook("update-status")
 
 

@@ -72,7 +72,9 @@ def _installer(target: Path, lock: Path) -> list[str]:
     uv = environment_path(lock.with_name("project.txt")) / "bin/uv"
     if uv.exists():
         python = str(target / "bin/python")
-        return [str(uv), "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+        # Of itself, uv trusts certificates of its own choice alone; pip those of the system.
+        options = ["--quiet", "--system-certs", "--compile-bytecode", "--python", python]
+        return [str(uv), "pip", "install", *options]
     return [str(target / "bin/python"), "-m", "pip", "install", "--quiet", "--no-input"]
 
 
@@ -163,8 +165,10 @@ def _installed(package: str) -> bool:
 
 
 def _run(command: Sequence[str], **variables: str) -> None:
+    # The user's pip may be set up to install elsewhere than into the environment it belongs to.
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    environment = {**inherited, "DEBIAN_FRONTEND": "noninteractive", **variables}
+    here = {"PIP_USER": "no", "PIP_REQUIRE_VIRTUALENV": "no", "DEBIAN_FRONTEND": "noninteractive"}
+    environment = {**inherited, **here, **variables}
     result = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )

@@ -154,6 +154,19 @@ def test_apis_listen_where_they_are_told(
     assert f"http-socket = 10.0.0.1:{port}\n" in text
 
 
+@pytest.mark.parametrize(
+    ("component", "file"), [*MAIN_FILE.items(), ("keystone", "keystone/keystone.conf")]
+)
+def test_policies_are_read_beside_the_configuration_alone(
+    component: str, file: str, layout: Layout
+) -> None:
+    """By a bare name, the default, oslo.policy would find those in the host's /etc."""
+    policy = ini(files(layout, component)[file])["oslo_policy"]
+    folder = f"{layout.etc}/{component}"
+    assert policy["policy_file"] == f"{folder}/policy.yaml"
+    assert policy["policy_dirs"] == f"{folder}/policy.d"
+
+
 def test_hypervisors_have_no_database_account(layout: Layout) -> None:
     conf = ini(files(layout, "nova-compute")["nova-compute/nova.conf"])
     assert not {"database", "api_database"} & set(conf.sections())

@@ -20,6 +20,8 @@ def etc(*parts: str) -> Path:
 
 def run(job: Callable[[], None]) -> None:
     """Run a job; end the process with 0, or with 1 and one line on stderr."""
+    # As services have it: in the caller's, OpenStack would look for configuration.
+    os.environ["HOME"] = os.environ["SNAP_DATA"]
     try:
         job()
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,9 @@ from workload.runtime.supervisor import ALIVE, Process, State, Supervisor
 from workload.service_table import ServiceTable, TableError
 
 logger = logging.getLogger(__name__)
+
+BOOT = "MACHINE_BOOT_ID"
+"""Variable that is another after each start of the appliance."""
 
 LAST_LINES = 5
 """Lines of its log that a failing service is reported with."""
@@ -45,7 +49,7 @@ class Snap:
         self._store = ConfigStore(layout.snap_config)
         self._engine = Engine(components, layout, self, templates)
         self._locks = {name: threading.Lock() for name in self._engine.components}
-        self._held = _Held(layout.run / "held-services.json")
+        self._held = _Held(layout.run / "held.json")
         self._check_services(components)
 
     # -- config -------------------------------------------------------------------------------
@@ -237,23 +241,27 @@ def _describe(process: Process, *, oneshot: bool, missing: bool) -> str:
 
 
 class _Held:
-    """Services that a user stopped; on disk those that are to stay so after a reboot."""
+    """Services that a user stopped, and which of them are to stay so after a reboot.
+
+    Attributes:
+        names: those held now.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._disabled: set[str] = set(json.loads(path.read_text())) if path.exists() else set()
-        self.names = frozenset(self._disabled)
+        self._boot = os.environ.get(BOOT, "")
+        document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        self._disabled = frozenset[str](document.get("disabled", ()))
+        same = document.get("boot") == self._boot
+        self.names = frozenset[str](document["now"]) if same else self._disabled
 
     def add(self, names: Collection[str], *, persist: bool) -> None:
-        self.names |= frozenset(names)
-        if persist:
-            self._save(self._disabled | set(names))
+        self._save(self.names | set(names), self._disabled | set(names if persist else ()))
 
     def discard(self, names: Collection[str], *, persist: bool) -> None:
-        self.names -= frozenset(names)
-        if persist:
-            self._save(self._disabled - set(names))
+        self._save(self.names - set(names), self._disabled - set(names if persist else ()))
 
-    def _save(self, disabled: set[str]) -> None:
-        self._disabled = disabled
-        write_json(self._path, sorted(disabled))
+    def _save(self, names: frozenset[str], disabled: frozenset[str]) -> None:
+        self.names, self._disabled = names, disabled
+        document = {"boot": self._boot, "now": sorted(names), "disabled": sorted(disabled)}
+        write_json(self._path, document)

@@ -116,17 +116,23 @@ class TestPassedThrough:
         return executed
 
     def test_openstack_gets_its_arguments_untouched_and_the_cloud(
-        self, installation: FakeInstallation, executed: list[Any]
+        self,
+        installation: FakeInstallation,
+        executed: list[Any],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         client = installation.layout.snap / "openstack/bin/openstack"
         client.parent.mkdir(parents=True)
         client.touch()
+        for name in ("OS_USERNAME", "OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "http_proxy"):
+            monkeypatch.setenv(name, "elsewhere")
         assert run(["openstack", "--", "server", "list", "--help", "-f", "json"]) == 0
         [(path, arguments, environment)] = executed
         assert path == str(client)
         assert arguments == ["openstack", "--", "server", "list", "--help", "-f", "json"]
         assert environment["OS_CLOUD"] == "microstack"
-        assert "PYTHONPATH" not in environment
+        assert environment["OS_CLIENT_CONFIG_FILE"].endswith(".config/openstack/clouds.yaml")
+        assert environment.keys().isdisjoint({"PYTHONPATH", "OS_USERNAME", "http_proxy"})
 
     def test_juju_speaks_to_this_installations_agent(
         self, installation: FakeInstallation, executed: list[Any]

@@ -56,6 +56,7 @@ class Options:
         preload: modules that the fork server imports once for all charms.
         fork: run charms from folders in forks; else everything as programs.
         model: name of the agent's own model, when it is made.
+        shuffle: seed of an order of hooks, one at a time, other than Juju's usual one.
     """
 
     state: Path
@@ -67,6 +68,7 @@ class Options:
     preload: tuple[str, ...] = ()
     fork: bool = True
     model: str = "microstack"
+    shuffle: int | None = None
 
 
 def run(options: Options) -> None:
@@ -115,7 +117,9 @@ class _Agent:
         self._runner = Runner(
             options.preload, options.python_path, state / "fork-server.log", lock
         )
-        means = Means(self._runner, around, options.python_path, options.fork)
+        means = Means(
+            self._runner, around, options.python_path, options.fork, options.shuffle
+        )
         self._controller = Controller(state, options.model, means)
         self._stop = asyncio.Event()
         self._host = this_host(options.address)

@@ -262,10 +262,15 @@ class Client:
                     f"no agent answers on {self._socket}: {e.strerror or e}"
                 ) from None
             request = json.dumps({"method": method, "model": self._model, "params": params})
-            connection.sendall(request.encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                for line in lines:
-                    yield _checked(json.loads(line))
+            try:
+                connection.sendall(request.encode() + b"\n")
+                with connection.makefile("rb") as lines:
+                    for line in lines:
+                        yield _checked(json.loads(line))
+            except ConnectionError:
+                raise AgentUnreachableError(
+                    f"the agent went away while it answered ({method})"
+                ) from None
 
 
 def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:

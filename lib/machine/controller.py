@@ -45,12 +45,14 @@ class Means:
         around: what is the same for all hooks.
         python_path: where charms from folders import libraries from.
         fork: run charms from folders in forks; else everything as programs.
+        shuffle: seed of an order of hooks other than Juju's usual one.
     """
 
     runner: Runner
     around: Surroundings
     python_path: Sequence[str]
     fork: bool = True
+    shuffle: int | None = None
 
 
 @dataclass(eq=False)
@@ -111,6 +113,7 @@ class Controller:
             Folders(folder),
             self._means.python_path,
             fork=self._means.fork,
+            shuffle=self._means.shuffle,
         )
         hooks.recover()
         return Hosted(folder, store, hooks)

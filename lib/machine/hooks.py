@@ -9,11 +9,12 @@ import random
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from machine import hook_tools, progress, resolver
+from machine.agenda import Agenda
 from machine.charm import CharmError, materialise
 from machine.context import Context
 from machine.environment import Surroundings, environment
@@ -85,6 +86,7 @@ class Hooks:
         python_path: Sequence[str],
         *,
         fork: bool = True,
+        shuffle: int | None = None,
     ) -> None:
         self.address = around.address
         self._store = store
@@ -93,6 +95,8 @@ class Hooks:
         self._folders = folders
         self._python_path = python_path
         self._fork = fork
+        self._shuffle = shuffle
+        self._agenda = Agenda()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._contexts: dict[str, Context] = {}
         self._versions: dict[str, int] = {}
@@ -123,7 +127,7 @@ class Hooks:
         """Wait for a change of the model, for the end of a hook, or for the next timer."""
         model = self._store.model
         idle = (u for u in model.units.values() if u.name not in self._running)
-        times = (resolver.wake_at(model, u, now) for u in idle)
+        times = (self._agenda.wake_at(model, u, now) for u in idle)
         nearest = min((t for t in times if t is not None), default=None)
         try:
             await asyncio.wait_for(self._wake.wait(), nearest and max(nearest - time.time(), 0.0))
@@ -131,13 +135,22 @@ class Hooks:
             return
 
     def _start_due(self, now: float) -> None:
+        for name, hook in self._due(now):
+            self._running[name] = asyncio.create_task(self._run(name, hook), name=name)
+
+    def _due(self, now: float) -> Iterator[tuple[str, Hook]]:
+        """The hooks to start now; in a shuffled order they come one at a time."""
         model = self._store.model
-        for name in sorted(model.units):
-            if name in self._running or len(self._running) >= _AT_ONCE:
-                continue
-            hook = resolver.next_hook(model, model.units[name], now)
+        if self._shuffle is not None:
+            chosen = None if self._running else resolver.shuffled(model, now, self._shuffle)
+            yield from () if chosen is None else (chosen,)
+            return
+        for name in sorted(model.units.keys() - self._running.keys()):
+            if len(self._running) >= _AT_ONCE:
+                return
+            hook = self._agenda.next_hook(model, model.units[name], now)
             if hook is not None:
-                self._running[name] = asyncio.create_task(self._run(name, hook), name=name)
+                yield name, hook
 
     def _forget_gone(self) -> None:
         units = self._store.model.units
@@ -155,7 +168,7 @@ class Hooks:
         return [
             u.name
             for u in model.units.values()
-            if u.name in self._running or u.pending or resolver.next_hook(model, u, now)
+            if u.name in self._running or u.pending or self._agenda.next_hook(model, u, now)
         ]
 
     def recover(self) -> None:

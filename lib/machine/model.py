@@ -404,6 +404,11 @@ class Model:
         return self._relations_of.get(application, ())
 
     @cached_property
+    def roster(self) -> frozenset[tuple[str, Life]]:
+        """Who is there and who leaves: what units know of each other beside relations."""
+        return frozenset((u.name, u.life) for u in self.units.values())
+
+    @cached_property
     def _relations_of(self) -> Mapping[str, Sequence[Relation]]:
         """Computed once: what is due is asked for every unit after every change."""
         found: dict[str, list[Relation]] = {}

@@ -124,10 +124,12 @@ class Installation:
     Attributes:
         layout: where it keeps things.
         checkout: the project's folder (or the snap's): bundles, charms, libraries.
+        shuffle: seed of an order of hooks other than the usual one, for tests.
     """
 
     layout: Layout
     checkout: Path
+    shuffle: int | None = None
 
     @classmethod
     def from_environment(cls) -> Installation:
@@ -277,6 +279,7 @@ class Installation:
         argv += ["--hook-env", f"SNAPD_SOCKET={self.layout.snapd_socket}"]
         argv += ["--hook-env", f"SNAP_COMMON={self.layout.snap_common}"]
         argv += ["--hook-path", str(self.layout.bin)]
+        argv += [] if self.shuffle is None else ["--shuffle", str(self.shuffle)]
         for path in libraries:
             argv += ["--python-path", path]
         for module in PRELOADED:

@@ -213,11 +213,17 @@ class Api:
             yield answer
 
     async def _ended(self, number: str, what: str, timeout: float | None) -> Answers:
-        """Wait for the end of an action."""
+        """Tell what an action logs while it runs, then how it ended."""
         deadline = timeout and time.monotonic() + timeout
-        changed = self._changes()
+        changed, told = self._changes(), 0
         try:
-            while (known := self._store.model.actions[number]).completed is None:
+            while True:
+                known = self._store.model.actions[number]
+                for line in known.log[told:]:
+                    yield {"item": line}
+                told = len(known.log)
+                if known.completed is not None:
+                    break
                 left = deadline and max(deadline - time.monotonic(), 0.0)
                 try:
                     await asyncio.wait_for(anext(changed), left)

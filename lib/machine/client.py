@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -180,15 +180,23 @@ class Client:
         action: str,
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        told: Callable[[str], None] = lambda _: None,
     ) -> ActionResult:
         """Run an action and wait for its end; the unit may be `<application>/leader`.
+
+        Args:
+            unit: that it runs on.
+            action: its name.
+            params: its parameters.
+            timeout: seconds to wait; None for as long as it takes.
+            told: called with each line that the action logs, while it runs.
 
         Raises:
             ChangeError: no such unit or action, or the parameters do not fit.
             TimeoutExpiredError: it has not ended in `timeout` seconds.
         """
         answer = self._call(
-            "run", unit=unit, action=action, params=dict(params or {}), timeout=timeout
+            "run", told, unit=unit, action=action, params=dict(params or {}), timeout=timeout
         )
         return action_result(answer)
 
@@ -241,10 +249,13 @@ class Client:
 
     # ---- the wire
 
-    def _call(self, method: str, **params: object) -> Any:
+    def _call(
+        self, method: str, told: Callable[[Any], None] = lambda _: None, /, **params: object
+    ) -> Any:
         for answer in self._answers(method, params):
             if "result" in answer:
                 return answer["result"]
+            told(answer["item"])
         raise AgentUnreachableError(f"the agent went away while it answered ({method})")
 
     def _stream(self, method: str, **params: object) -> Generator[Any]:

@@ -124,11 +124,14 @@ def link_snap_tree(snap: Path, checkout: Path, openstack: Path) -> None:
         "snap": checkout / "snap",
     }
     for name, target in targets.items():
-        link = snap / name
-        if link.is_symlink() and Path(os.readlink(link)) == target:
-            continue
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
+        _link(snap / name, target)
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and Path(os.readlink(link)) == target:
+        return
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
 
 
 def prepare(snap: Path, checkout: Path, progress: Progress) -> None:
@@ -146,6 +149,16 @@ def prepare(snap: Path, checkout: Path, progress: Progress) -> None:
     openstack = ensure_environment(checkout / "requirements/openstack.txt", progress)
     _collect_dashboard_files(openstack, checkout, progress)
     link_snap_tree(snap, checkout, openstack)
+
+
+def prepare_tests(snap: Path, checkout: Path, progress: Progress) -> None:
+    """Install Tempest and Rally, which a cloud needs only to be tested.
+
+    Raises:
+        InstallationError: a package could not be installed.
+    """
+    folder = ensure_environment(checkout / "requirements/tempest.txt", progress)
+    _link(snap / "tempest", folder)
 
 
 def _collect_dashboard_files(openstack: Path, checkout: Path, progress: Progress) -> None:

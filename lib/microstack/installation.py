@@ -73,8 +73,9 @@ class Machine(Protocol):
         action: str,
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        told: Callable[[str], None] = ...,
     ) -> ActionResult:
-        """Run an action and wait for its end."""
+        """Run an action and wait for its end; `told` is called with each line it logs."""
         ...
 
     def debug_log(
@@ -141,6 +142,10 @@ class Installation:
     def bundle(self) -> Path:
         """The bundle that `up` deploys unless told otherwise."""
         return self.checkout / "bundles" / "microstack.yaml"
+
+    def overlay(self, name: str) -> Path:
+        """Return one of the overlays that come with the bundle."""
+        return self.checkout / "bundles" / "overlays" / f"{name}.yaml"
 
     @property
     def keys(self) -> Path:
@@ -228,6 +233,19 @@ class Installation:
             guest_image.ensure(self.checkout, step)
         except environment.InstallationError as failure:
             raise Failure(str(failure), f"mend it, then {program()} up again") from None
+
+    def prepare_tests(self, step: Callable[[str], None]) -> None:
+        """Install what tests of the cloud are run from.
+
+        Raises:
+            Failure: the environment cannot be installed.
+        """
+        from microstack import environment
+
+        try:
+            environment.prepare_tests(self.layout.snap, self.checkout, step)
+        except environment.InstallationError as failure:
+            raise Failure(str(failure), f"mend it, then {program()} test again") from None
 
     def start(self) -> None:
         """Start the supervisor, the snap runtime and the machine agent where they do not run.

@@ -128,6 +128,8 @@ def bring_up(installation: Installation, request: Request, shown: Progress) -> l
         preflight.subnet_overlay(facts, wanted, installation.exists) as moved,
     ):
         installation.prepare(shown.step)
+        if "tempest" in wanted.applications:
+            installation.prepare_tests(shown.step)
         shown.step("starting the machine agent and the snap runtime")
         installation.start()
         shown.step("deploying the bundle")

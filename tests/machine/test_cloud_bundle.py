@@ -1,4 +1,4 @@
-"""The cloud's bundle and overlay on `machine`, with its own charms and a stand-in for the snap.
+"""The cloud's bundle and overlays on `machine`, with its own charms and a stand-in for the snap.
 
 From the bundle to the snap config of every component: what services get to see at the end.
 """
@@ -57,7 +57,8 @@ def agent(state: Path, noted: Path, *options: str) -> Iterator[Client]:
                     assert socket.exists()
             client = Client(socket)
             bundles = ROOT / "bundles"
-            client.deploy(bundles / "microstack.yaml", [bundles / "overlays" / "volumes.yaml"])
+            overlays = sorted((bundles / "overlays").glob("*.yaml"))
+            client.deploy(bundles / "microstack.yaml", overlays)
             client.wait_idle(SETTLED)
             yield client
         finally:

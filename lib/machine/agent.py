@@ -117,9 +117,7 @@ class _Agent:
         self._runner = Runner(
             options.preload, options.python_path, state / "fork-server.log", lock
         )
-        means = Means(
-            self._runner, around, options.python_path, options.fork, options.shuffle
-        )
+        means = Means(self._runner, around, options.python_path, options.fork, options.shuffle)
         self._controller = Controller(state, options.model, means)
         self._stop = asyncio.Event()
         self._host = this_host(options.address)

@@ -35,9 +35,7 @@ def names(juju: jubilant.Juju) -> set[str]:
     return {model["short-name"] for model in listed["models"]}
 
 
-def test_two_models_have_the_same_names_in_them_and_do_not_meet(
-    juju: jubilant.Juju, charm: Charm
-):
+def test_two_models_have_the_same_names_in_them_and_do_not_meet(juju: jubilant.Juju, charm: Charm):
     with jubilant.temp_model() as other:
         for model, greeting in ((juju, "here"), (other, "there")):
             model.deploy(charm("db"), "db")
@@ -141,9 +139,7 @@ class TestModelConfig:
     def test_update_status_comes_as_often_as_it_says(self, juju: jubilant.Juju, charm: Charm):
         with jubilant.temp_model(config={"update-status-hook-interval": "1s"}) as other:
             other.deploy(charm("recorder"), "recorder")
-            other.wait(
-                lambda _: "hook update-status" in other.debug_log(), delay=0.2, successes=1
-            )
+            other.wait(lambda _: "hook update-status" in other.debug_log(), delay=0.2, successes=1)
 
 
 def test_constraints_are_kept(juju: jubilant.Juju):

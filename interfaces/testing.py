@@ -152,7 +152,9 @@ def nova_service(
 
 def compute_service(endpoint: str = "compute") -> testing.Relation:
     """Return what `nova` tells its hypervisors."""
-    data = nova_compute.ProviderData(spice_proxy_url=f"http://{ADDRESS}:6082/spice_auto.html")
+    data = nova_compute.ProviderData(
+        spice_proxy_url=f"http://{ADDRESS}:6082/spice_auto.html", takes_hypervisors=True
+    )
     return _relation(endpoint, "nova", data)
 
 

@@ -127,7 +127,7 @@ def run(arguments: Sequence[str]) -> int:
     except Failure as failure:
         return _report(failure.message, failure.hint, failure.exit_code)
     except TyperException as wrong:
-        return _report(wrong.format_message(), f"{program()} --help", USAGE)
+        return _report(wrong.format_message(), f"{_path_of(wrong)} --help", USAGE)
     except (typer.Abort, KeyboardInterrupt):
         return _report("interrupted", None, INTERRUPTED)
     except BrokenPipeError:
@@ -147,6 +147,12 @@ def _is_refusal(error: Exception) -> bool:
     from workload.runtime.client import ClientError
 
     return isinstance(error, Error | ClientError)
+
+
+def _path_of(wrong: TyperException) -> str:
+    """Return the command, as the user writes it, that was used wrongly."""
+    context = getattr(wrong, "ctx", None)
+    return context.command_path if context else program()
 
 
 def _report(message: str, hint: str | None, code: int) -> int:

@@ -124,6 +124,7 @@ VECTORS: dict[str, dict[str, dict[str, str]]] = {
         "RequirerData": {"hypervisor-hostname": '"node-1"'},
         "ProviderData": {
             "spice-proxy-url": '"http://10.0.0.1:6082/spice_auto.html"',
+            "takes-hypervisors": "true",
         },
     },
     "neutron_plugin": {

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from workload.jobs.first_migration import migrating, url_of
-from workload.jobs.job import etc, run
+from workload.jobs.job import LONG, SHORT, etc, give_way, run
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,14 @@ class Program:
         files: its configuration; the first says where the database is.
         arguments: what migrates the schema.
         section: of the first file, that has the database's URL.
+        niceness: of the migration.
     """
 
     module: str
     files: tuple[str, ...]
     arguments: tuple[str, ...]
     section: str = "database"
+    niceness: int = SHORT
 
 
 PROGRAMS = {
@@ -35,6 +37,7 @@ PROGRAMS = {
         "neutron.db.migration.cli",
         ("neutron/neutron.conf", "neutron/ml2_conf.ini"),
         ("upgrade", "heads"),
+        niceness=LONG,
     ),
     "placement": Program(
         "placement.cmd.manage",
@@ -49,6 +52,7 @@ def main() -> None:
     """Bring one service's schema to this release."""
     service = sys.argv[1]
     program = PROGRAMS[service]
+    give_way(program.niceness)
     files = [etc(file) for file in program.files]
     options = [word for file in files for word in ("--config-file", str(file))]
     sys.argv = [f"{service}-db-sync", *options, *program.arguments]

@@ -93,6 +93,11 @@ class TestExitCodes:
         assert log.stat().st_mode & 0o077 == 0
 
 
+def test_a_wrong_use_of_a_command_points_to_that_commands_help(capsys: Captured) -> None:
+    assert run(["explain"]) == 2
+    assert "hint: ./microstack explain --help" in capsys.readouterr().err
+
+
 class TestPassedThrough:
     @pytest.fixture
     def executed(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -23,7 +23,15 @@ from workload.layout import Layout
 
 CHECKOUT = Path(__file__).parents[2]
 ARTEFACTS = CHECKOUT / "tests" / "artefacts"
-ORDER = ("test_up", "test_guests", "test_console", "test_dashboard", "test_faults", "test_remove")
+ORDER = (
+    "test_up",
+    "test_guests",
+    "test_console",
+    "test_dashboard",
+    "test_validation",
+    "test_faults",
+    "test_remove",
+)
 
 SDK_WARNINGS = "default"
 """openstacksdk 4 warns of methods of its own that it calls itself, and gives up a service when a

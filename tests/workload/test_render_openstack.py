@@ -101,6 +101,11 @@ def test_a_service_speaks_to_others_by_its_own_account(
         assert conf[section]["auth_url"] == "http://10.0.0.1:5000/v3"
 
 
+def test_a_guest_is_resized_on_the_one_host_there_is(layout: Layout) -> None:
+    conf = ini(files(layout, "nova")["nova/nova.conf"])
+    assert conf["DEFAULT"]["allow_resize_to_same_host"] == "true"
+
+
 def test_services_stay_in_their_region(layout: Layout) -> None:
     conf = ini(files(layout, "nova")["nova/nova.conf"])
     for section in ("keystone_authtoken", "placement", "neutron", "glance"):

@@ -141,7 +141,7 @@ def test_the_account_goes_with_the_charm(deployed: Microstack, connection: Conne
     deployed("juju", "remove-application", "tempest", "--no-prompt")
 
     def gone() -> bool:
-        return not any(user.name == "tempest-admin" for user in connection.identity.users())
+        return not any(user.name == "admin-tempest" for user in connection.identity.users())
 
-    wait_until(gone, "the end of the account tempest-admin", 60)
-    assert not any(found.name == "tempest-admin" for found in connection.identity.projects())
+    wait_until(gone, "the end of the account admin-tempest", 60)
+    assert not any(found.name == "admin-tempest" for found in connection.identity.projects())

@@ -119,7 +119,7 @@ CLOUD = Cloud(
 def conf(
     cloud: Cloud = CLOUD, password: str = "hunter2", bad_images: bool = False
 ) -> configparser.RawConfigParser:
-    account = settings.Account("tempest-admin", password, "tempest-admin", "Default", "Default")
+    account = settings.Account("admin-tempest", password, "admin-tempest", "Default", "Default")
     own = settings.Supplies("image-2", "flavor-2", Path("/runs/1/guest"))
     parser = configparser.RawConfigParser(default_section="")
     found = settings.sections(cloud, account, own, Path("/runs/1"), bad_images=bad_images)
@@ -145,7 +145,7 @@ class TestSettings:
         assert found["network-feature-enabled"]["api_extensions"] == "port-security,router"
         assert found["image"]["disk_formats"] == "raw,ami,qcow2"
         assert found["validation"]["image_ssh_user"] == "root"
-        assert found["auth"]["admin_project_name"] == "tempest-admin"
+        assert found["auth"]["admin_project_name"] == "admin-tempest"
 
     def test_services_are_those_of_the_catalog_and_volumes_need_a_backend(self) -> None:
         found = conf()["service_available"]
@@ -312,8 +312,8 @@ class TestCredentials:
             "region_name": "RegionOne",
             "auth": {
                 "auth_url": "http://10.0.0.1:5000/v3",
-                "username": "tempest-admin",
-                "password": f"tempest-admin-{PASSWORD}",
+                "username": "admin-tempest",
+                "password": f"admin-tempest-{PASSWORD}",
                 "project_name": "service",
                 "project_domain_name": "Default",
                 "user_domain_name": "Default",

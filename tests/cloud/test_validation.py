@@ -21,7 +21,7 @@ GUIDELINE = "interop-2018.02"
 PARTS = (
     r"^tempest\.api\.(identity|image|network)\.",
     r"^tempest\.api\.compute\.(flavors|keypairs|quotas|test_versions)",
-    r"^tempest\.api\.compute\.servers\.test_(create_server|instance_actions)\.",
+    r"^tempest\.api\.compute\.(images\.test_images_oneserver|servers\.test_create_server)\.",
 )
 GONE = "00000000-0000-0000-0000-000000000000 tempest.api.network.test_gone.GoneTest.test_gone"
 TIMEOUT = 1200.0

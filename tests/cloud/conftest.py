@@ -30,6 +30,7 @@ ORDER = (
     "test_guests",
     "test_console",
     "test_dashboard",
+    "test_validation",
     "test_faults",
     "test_remove",
 )

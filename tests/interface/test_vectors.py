@@ -95,7 +95,7 @@ VECTORS: dict[str, dict[str, dict[str, str]]] = {
             "public-endpoint": '"http://10.0.0.1:5000/v3"',
             "user-domain-name": '"Default"',
             "project-domain-name": '"Default"',
-            "project-name": '"tempest-admin"',
+            "project-name": '"admin-tempest"',
             "credentials": '"secret:d0erdgfmp25c762i8np0"',
         },
     },

@@ -105,8 +105,8 @@ CLOUD = Cloud(
     hypervisors=("QEMU",),
     traits=frozenset({"COMPUTE_NET_ATTACH_INTERFACE"}),
     extensions=("port-security", "router"),
-    formats=("qcow2", "raw"),
-    containers=("bare",),
+    formats=("ami", "qcow2", "raw"),
+    containers=("ami", "bare", "ovf"),
     imports=("glance-direct",),
     image=Image("image-1", "guest", "qcow2", 0, 128, "root"),
     flavor=Flavor("flavor-1", "m1.tiny", 256, 1, 1),
@@ -116,11 +116,14 @@ CLOUD = Cloud(
 )
 
 
-def conf(cloud: Cloud = CLOUD, password: str = "hunter2") -> configparser.RawConfigParser:
-    account = settings.Account("tempest-admin", password, "tempest-admin", "Default", "Default")
+def conf(
+    cloud: Cloud = CLOUD, password: str = "hunter2", bad_images: bool = False
+) -> configparser.RawConfigParser:
+    account = settings.Account("admin-tempest", password, "admin-tempest", "Default", "Default")
     own = settings.Supplies("image-2", "flavor-2", Path("/runs/1/guest"))
     parser = configparser.RawConfigParser(default_section="")
-    text = settings.render(settings.sections(cloud, account, own, Path("/runs/1")))
+    found = settings.sections(cloud, account, own, Path("/runs/1"), bad_images=bad_images)
+    text = settings.render(found)
     parser.read_string(text)
     return parser
 
@@ -140,9 +143,9 @@ class TestSettings:
         assert found["identity"]["uri_v3"] == "http://10.0.0.1:5000/v3"
         assert found["network"]["public_network_id"] == "net-1"
         assert found["network-feature-enabled"]["api_extensions"] == "port-security,router"
-        assert found["image"]["disk_formats"] == "qcow2,raw"
+        assert found["image"]["disk_formats"] == "raw,ami,qcow2"
         assert found["validation"]["image_ssh_user"] == "root"
-        assert found["auth"]["admin_project_name"] == "tempest-admin"
+        assert found["auth"]["admin_project_name"] == "admin-tempest"
 
     def test_services_are_those_of_the_catalog_and_volumes_need_a_backend(self) -> None:
         found = conf()["service_available"]
@@ -168,6 +171,13 @@ class TestSettings:
         assert conf()["network"]["project_network_cidr"] == "10.100.0.0/16"
         taken = replace(CLOUD, external_subnets=(IPv4Network("10.100.3.0/24"),))
         assert conf(taken)["network"]["project_network_cidr"] == "10.101.0.0/16"
+
+    def test_random_bytes_are_uploaded_where_glance_does_not_inspect_them(self) -> None:
+        found = conf()
+        assert found["image"]["container_formats"] == "ovf,ami,bare"
+        assert found["image-feature-enabled"]["image_format_enforcement"] == "false"
+        strict = conf(bad_images=True)
+        assert strict["image-feature-enabled"]["image_format_enforcement"] == "true"
 
     def test_a_password_may_have_what_oslo_config_replaces(self) -> None:
         assert conf(password="a$b%c")["auth"]["admin_password"] == "a$$b%c"
@@ -302,8 +312,8 @@ class TestCredentials:
             "region_name": "RegionOne",
             "auth": {
                 "auth_url": "http://10.0.0.1:5000/v3",
-                "username": "tempest-admin",
-                "password": f"tempest-admin-{PASSWORD}",
+                "username": "admin-tempest",
+                "password": f"admin-tempest-{PASSWORD}",
                 "project_name": "service",
                 "project_domain_name": "Default",
                 "user_domain_name": "Default",

@@ -162,7 +162,8 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
         administrators = [
             Client(asked.relation, name, place=Place(name, ("admin",), f"Of {asked.app}"))
             for asked in self.identity_admin.requests()
-            for name in [f"{asked.app}-admin"]
+            # What begins with an application's name may be what it cleans up.
+            for name in [f"admin-{asked.app}"]
         ]
         return services + accounts + administrators
 

@@ -46,8 +46,18 @@ class Supplies:
     image_file: Path
 
 
-def sections(cloud: Cloud, account: Account, supplies: Supplies, folder: Path) -> Sections:
-    """Return tempest.conf for a run whose files are in `folder`."""
+def sections(
+    cloud: Cloud, account: Account, supplies: Supplies, folder: Path, *, bad_images: bool
+) -> Sections:
+    """Return tempest.conf.
+
+    Args:
+        cloud: what the cloud says of itself.
+        account: its administrator.
+        supplies: what the run made for itself.
+        folder: where the run's files are.
+        bad_images: whether tests are run that need images which are not what they claim to be.
+    """
     return {
         "DEFAULT": {"log_file": "tempest.log", "log_dir": str(folder), "debug": "true"},
         "oslo_concurrency": {"lock_path": str(folder / "lock")},
@@ -61,7 +71,7 @@ def sections(cloud: Cloud, account: Account, supplies: Supplies, folder: Path) -
         },
         **_identity(cloud),
         **_compute(cloud, supplies),
-        **_image(cloud),
+        **_image(cloud, bad_images),
         **_network(cloud),
         **_volume(cloud),
         "placement": _some({"max_microversion": cloud.placement}),
@@ -148,13 +158,21 @@ def _compute(cloud: Cloud, supplies: Supplies) -> Sections:
     }
 
 
-def _image(cloud: Cloud) -> Sections:
+def _image(cloud: Cloud, bad_images: bool) -> Sections:
+    # Tests upload random bytes in the first of these. Glance inspects what is in the container
+    # bare (glance.location), and lets those named as disk formats hold nothing else.
+    last = ("bare", *cloud.formats)
+    containers = sorted(cloud.containers, key=lambda name: name in last)
     return {
         "image": {
-            "disk_formats": ",".join(cloud.formats),
-            "container_formats": ",".join(cloud.containers),
+            "disk_formats": ",".join(sorted(cloud.formats, key=lambda name: name != "raw")),
+            "container_formats": ",".join(containers),
         },
-        "image-feature-enabled": {"import_image": _yes(bool(cloud.imports))},
+        "image-feature-enabled": {
+            "import_image": _yes(bool(cloud.imports)),
+            # Said of all images or of none: where true, tests that list images are skipped.
+            "image_format_enforcement": _yes(bad_images),
+        },
     }
 
 

@@ -28,6 +28,9 @@ PULSE = 10.0
 """Seconds between two lines of progress; failures are told at once."""
 
 CONFIG = "tempest.conf"
+BAD_IMAGES = ".test_images_formats."
+"""Tests that upload images which are not what they claim to be, and expect a refusal."""
+
 TRACEBACK = 4000
 """Characters of a traceback in a result; the reports have all of it."""
 
@@ -178,7 +181,7 @@ def generate_config(place: Place) -> Mapping[str, Any]:
     folder = place.new_run()
     # A run makes these for itself; the cloud's own stand for them.
     own = settings.Supplies(cloud.image.id, cloud.flavor.id, folder / "guest-image")
-    path = _write_config(cloud, place, own, folder)
+    path = _write_config(cloud, place, own, folder, bad_images=True)
     return {
         "config": str(path),
         "image": cloud.image.name,
@@ -239,14 +242,18 @@ def _follow(
     if not selection.tests:
         return []
     with supplies.made(connection, cloud, stestr.folder) as own:
-        config = _write_config(cloud, place, own, stestr.folder)
+        bad = any(BAD_IMAGES in case.name for case in selection.tests)
+        config = _write_config(cloud, place, own, stestr.folder, bad_images=bad)
         stestr.follow(results, concurrency, config)
     return results.end()
 
 
-def _write_config(cloud: Cloud, place: Place, own: settings.Supplies, folder: Path) -> Path:
+def _write_config(
+    cloud: Cloud, place: Place, own: settings.Supplies, folder: Path, *, bad_images: bool
+) -> Path:
     path = folder / CONFIG
-    path.write_text(settings.render(settings.sections(cloud, place.account(), own, folder)))
+    content = settings.sections(cloud, place.account(), own, folder, bad_images=bad_images)
+    path.write_text(settings.render(content))
     return path
 
 

@@ -186,6 +186,9 @@ class FakeInstallation(Installation):
     def prepare(self, step: Any) -> None:
         self.done.append("prepare")
 
+    def prepare_tests(self, step: Any) -> None:
+        self.done.append("prepare tests")
+
     def start(self) -> None:
         self.done.append("start")
 

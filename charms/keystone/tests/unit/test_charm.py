@@ -192,12 +192,12 @@ def test_gives_an_administrator_a_project_of_its_own_and_no_other_role(
     out = run(ready(relation))
     data = out.get_relation(relation.id).local_app_data
     account = secret_of(out, json.loads(data["credentials"]))
-    assert account["username"] == "tempest-admin"
-    assert json.loads(data["project-name"]) == "tempest-admin"
+    assert account["username"] == "admin-tempest"
+    assert json.loads(data["project-name"]) == "admin-tempest"
     assert account["password"] not in str(data)
     assert calls[1:] == [
-        ("account", "tempest-admin", account["password"]),
-        ("place", "tempest-admin", ("admin",)),
+        ("account", "admin-tempest", account["password"]),
+        ("place", "admin-tempest", ("admin",)),
     ]
 
 
@@ -207,7 +207,7 @@ def test_an_administrator_and_its_project_go_with_the_relation(snap: FakeSnap, c
     calls.clear()
     context = testing.Context(CHARM)
     gone = context.run(context.on.relation_broken(out.get_relation(relation.id)), out)
-    assert calls[1:] == [("remove", "tempest-admin"), ("remove project", "tempest-admin")]
+    assert calls[1:] == [("remove", "admin-tempest"), ("remove project", "admin-tempest")]
     assert not [secret for secret in gone.secrets if secret.label == f"account-{relation.id}"]
 
 

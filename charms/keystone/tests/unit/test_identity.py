@@ -161,13 +161,13 @@ def test_no_password_is_logged(keystone: Keystone, caplog: pytest.LogCaptureFixt
 def test_an_account_may_have_a_project_of_its_own_which_goes_with_it(keystone: Keystone) -> None:
     ensure(keystone)
     client = identity.Identity(keystone.url, "hunter2")
-    place = identity.Place("tempest-admin", ("admin",), "Of tempest")
-    client.ensure_account("tempest-admin", "secret", place)
+    place = identity.Place("admin-tempest", ("admin",), "Of tempest")
+    client.ensure_account("admin-tempest", "secret", place)
     found = keystone.collections
-    assert [project["name"] for project in found["projects"]] == ["service", "tempest-admin"]
+    assert [project["name"] for project in found["projects"]] == ["service", "admin-tempest"]
     assert found["role_assignments"][-1] == {"user": {"id": "users-1"}, "role": {"id": "r-admin"}}
     assert len(found["role_assignments"]) == 3
-    client.remove_account("tempest-admin", "tempest-admin")
+    client.remove_account("admin-tempest", "admin-tempest")
     assert [user["name"] for user in found["users"]] == ["glance"]
     assert [project["name"] for project in found["projects"]] == ["service"]
 

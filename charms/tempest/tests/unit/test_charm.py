@@ -49,7 +49,7 @@ def followed(monkeypatch: pytest.MonkeyPatch, fake: FakeSnap) -> Followed:
 
 
 def ready(**config: str) -> testing.State:
-    keystone, secret = identity_admin("tempest-admin")
+    keystone, secret = identity_admin("admin-tempest")
     return testing.State(leader=True, config=config, relations=[keystone], secrets=[secret])
 
 
@@ -81,9 +81,9 @@ def test_an_administrators_account_becomes_snap_config(fake: FakeSnap) -> None:
         "debug": False,
         "identity.auth-url": "http://192.0.2.1:5000/v3",
         "identity.region": "RegionOne",
-        "identity.username": "tempest-admin",
+        "identity.username": "admin-tempest",
         "identity.password": PASSWORD,
-        "identity.project-name": "tempest-admin",
+        "identity.project-name": "admin-tempest",
         "identity.project-domain-name": "Default",
         "identity.user-domain-name": "Default",
     }

@@ -19,6 +19,9 @@ class ProviderData(base.Databag):
     spice_proxy_url: str | None = Field(
         default=None, description="page a browser opens for a console"
     )
+    takes_hypervisors: bool | None = Field(
+        default=None, description="conductor, scheduler and Placement answer"
+    )
 
 
 class Requirer(base.Requirer[ProviderData]):

@@ -13,6 +13,7 @@ from ops import testing
 from interfaces import (
     glance,
     keystone,
+    keystone_admin,
     keystone_credentials,
     memcache,
     mysql_client,
@@ -98,6 +99,25 @@ def identity_credentials(
     return _relation(endpoint, "keystone", data), secret
 
 
+def identity_admin(
+    username: str, endpoint: str = "identity-admin"
+) -> tuple[testing.Relation, testing.Secret]:
+    """Return an administrator's account of `keystone`, in a project of the same name."""
+    secret = _account(username)
+    url = f"http://{ADDRESS}:5000/v3"
+    data = keystone_admin.ProviderData(
+        api_version="v3",
+        region="RegionOne",
+        internal_endpoint=url,
+        public_endpoint=url,
+        user_domain_name="Default",
+        project_domain_name="Default",
+        project_name=username,
+        credentials=secret.id,
+    )
+    return _relation(endpoint, "keystone", data), secret
+
+
 def image_service(endpoint: str = "image-service") -> testing.Relation:
     """Return the image API of `glance`."""
     data = glance.ProviderData(glance_api_server=f"http://{ADDRESS}:9292")
@@ -132,7 +152,9 @@ def nova_service(
 
 def compute_service(endpoint: str = "compute") -> testing.Relation:
     """Return what `nova` tells its hypervisors."""
-    data = nova_compute.ProviderData(spice_proxy_url=f"http://{ADDRESS}:6082/spice_auto.html")
+    data = nova_compute.ProviderData(
+        spice_proxy_url=f"http://{ADDRESS}:6082/spice_auto.html", takes_hypervisors=True
+    )
     return _relation(endpoint, "nova", data)
 
 

@@ -64,20 +64,20 @@ def build(output: Path, work: Path, names: Sequence[str]) -> tuple[Path, bool]:
     Args:
         output: folder to put it in.
         work: folder of all that is kept for the next time.
-        names: the parts to build; none means all.
+        names: the parts to build beside those that are built; none means all.
 
     Raises:
         BuildError: a part cannot be built, or `snap pack` refuses the whole.
         meta.MetaError: snapcraft.yaml has a mistake.
     """
     document = meta.read(SNAPCRAFT)
-    parts = {name: part for name, part in document["parts"].items() if not names or name in names}
+    parts: dict[str, Any] = document["parts"]
     if unknown := set(names) - parts.keys():
         raise BuildError(f"snapcraft.yaml has no part {', '.join(sorted(unknown))}")
-    needed = [name for part in parts.values() for name in part.get("build-packages", ())]
+    needed = [tool for name in names or parts for tool in parts[name].get("build-packages", ())]
     environment.ensure_packages(needed, _announce)
-    tree = work / "-".join(["tree", *names])
-    prime(parts, tree, work / "cache")
+    tree = work / "tree"
+    prime(parts, names, tree, work / "cache")
     meta.write(document, CHECKOUT, tree / "prime")
     snap = output / f"{document['name']}_{document['version']}_amd64.snap"
     stamp, digest = tree / "packed", _digest(tree / "prime")
@@ -91,8 +91,8 @@ def build(output: Path, work: Path, names: Sequence[str]) -> tuple[Path, bool]:
     return snap, True
 
 
-def prime(parts: dict[str, Any], tree: Path, cache: Path) -> None:
-    """Bring all parts to their last step; those that are there already cost nothing.
+def prime(parts: dict[str, Any], names: Sequence[str], tree: Path, cache: Path) -> None:
+    """Bring parts to their last step; those that are there already cost nothing.
 
     Raises:
         BuildError: a part fails; its output is in the log beside the tree.
@@ -113,7 +113,7 @@ def prime(parts: dict[str, Any], tree: Path, cache: Path) -> None:
                 base="core24",
                 ignore_local_sources=IGNORED,
             )
-            actions = lifecycle.plan(Step.PRIME)
+            actions = lifecycle.plan(Step.PRIME, names)
             if all(action.action_type is ActionType.SKIP for action in actions):
                 return
             with lifecycle.action_executor() as executor:
@@ -225,7 +225,7 @@ def _parse() -> argparse.Namespace:
         type=lambda text: tuple(text.split(",")),
         default=(),
         metavar="NAME,...",
-        help="only these parts: a smaller snap, without the apps they lack",
+        help="no more than these, beside what is built; apps that are not there are left out",
     )
     parser.add_argument(
         "--work", type=Path, default=environment.CACHE / "snap", help="keep parts and trees here"

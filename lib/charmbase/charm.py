@@ -70,6 +70,7 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         self._healthy: bool | None = None
         self._refused: str | None = None
         self._hindrance = ""
+        self._awaited = ""
         self._reconciled = False
         self.first_configuration = False
         """Whether the component had no config before this hook."""
@@ -82,6 +83,13 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
 
     def announce(self) -> None:
         """Write what related applications need for their own config; no service need answer."""
+
+    def awaited(self, config: C) -> str:
+        """Return what others have to do before an answering service is of use; shown as waiting.
+
+        Asked after `publish`, so that others have what they need of this component for it.
+        """
+        return ""
 
     def message(self, config: C) -> str:
         """Return what the status says beside `active`."""
@@ -193,6 +201,7 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
             return
         if self.built.complete and self._wait(SERVICE_TIMEOUT if changed else patience):
             self.publish(self.built.config)
+            self._awaited = self.awaited(self.built.config)
 
     def rebuild(self) -> frozenset[str]:
         """Build the config anew after own secrets changed, and write it; return the keys."""
@@ -337,7 +346,8 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         if self.probe is not None and not self._healthy:
             fault = self.probe.fault(built.config)
             problems.append(f"{fault}: see the log of {self.component}")
-        return [ops.BlockedStatus(problem) for problem in problems]
+        waiting = [ops.WaitingStatus(self._awaited)] if self._awaited else []
+        return [*(ops.BlockedStatus(problem) for problem in problems), *waiting]
 
 
 __all__ = ["ComponentCharm", "DatabagError"]

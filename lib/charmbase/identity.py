@@ -42,6 +42,24 @@ class Service:
     urls: tuple[str, str, str]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where an account has rights, and which.
+
+    Attributes:
+        project: name of the project, made where it is missing.
+        roles: what bootstrap makes: `admin`, `service`, `member`, ...
+        description: of the project.
+    """
+
+    project: str
+    roles: tuple[str, ...]
+    description: str
+
+
+SERVICE = Place(SERVICE_PROJECT, SERVICE_ROLES, "Service accounts")
+
+
 class Identity:
     """A session with Keystone as the administrator.
 
@@ -64,9 +82,11 @@ class Identity:
             project_domain_id=DOMAIN,
         )
         self._api = adapter.Adapter(session.Session(auth=login), endpoint_override=auth_url)
+        self._projects: dict[str, str] = {}
+        self._grants: dict[str, set[tuple[str, str]]] = {}
 
-    def ensure_account(self, username: str, password: str) -> None:
-        """Make a service account with this password and the service roles."""
+    def ensure_account(self, username: str, password: str, place: Place = SERVICE) -> None:
+        """Make an account with this password, with the roles of its place there."""
         user = self._users.get(username)
         if user is None:
             body = {"name": username, "domain_id": DOMAIN, "password": password}
@@ -74,17 +94,24 @@ class Identity:
             self._users[username] = user
         else:
             self._api.patch(f"/users/{user['id']}", json={"user": {"password": password}})
-        for role in SERVICE_ROLES:
+        project = self._project(place)
+        granted = self._granted(project)
+        for role in place.roles:
             grant = (user["id"], self._roles[role])
-            if grant not in self._grants:
-                self._api.put(f"/projects/{self._project}/users/{grant[0]}/roles/{grant[1]}")
-                self._grants.add(grant)
+            if grant not in granted:
+                self._api.put(f"/projects/{project}/users/{grant[0]}/roles/{grant[1]}")
+                granted.add(grant)
 
-    def remove_account(self, username: str) -> None:
-        """Delete a service account, if it is there."""
+    def remove_account(self, username: str, project: str = SERVICE_PROJECT) -> None:
+        """Delete an account and a project that was its own, if they are there."""
         user = self._users.pop(username, None)
         if user is not None:
             self._api.delete(f"/users/{user['id']}")
+        if project == SERVICE_PROJECT:
+            return
+        for found in self._list("/projects", "projects", name=project, domain_id=DOMAIN):
+            self._api.delete(f"/projects/{found['id']}")
+            self._projects.pop(project, None)
 
     def ensure_service(self, service: Service) -> None:
         """Put a service and its three endpoints into the catalog."""
@@ -130,19 +157,23 @@ class Identity:
     def _roles(self) -> dict[str, str]:
         return {role["name"]: role["id"] for role in self._list("/roles", "roles")}
 
-    @cached_property
-    def _project(self) -> str:
-        found = self._list("/projects", "projects", name=SERVICE_PROJECT, domain_id=DOMAIN)
-        if found:
-            return found[0]["id"]
-        body = {"name": SERVICE_PROJECT, "domain_id": DOMAIN, "description": "Service accounts"}
+    def _project(self, place: Place) -> str:
+        if place.project not in self._projects:
+            found = self._list("/projects", "projects", name=place.project, domain_id=DOMAIN)
+            self._projects[place.project] = found[0]["id"] if found else self._new_project(place)
+        return self._projects[place.project]
+
+    def _new_project(self, place: Place) -> str:
+        body = {"name": place.project, "domain_id": DOMAIN, "description": place.description}
         return self._api.post("/projects", json={"project": body}).json()["project"]["id"]
 
-    @cached_property
-    def _grants(self) -> set[tuple[str, str]]:
-        filters = {"scope.project.id": self._project}
-        found = self._list("/role_assignments", "role_assignments", **filters)
-        return {(a["user"]["id"], a["role"]["id"]) for a in found if "user" in a}
+    def _granted(self, project: str) -> set[tuple[str, str]]:
+        if project not in self._grants:
+            filters = {"scope.project.id": project}
+            found = self._list("/role_assignments", "role_assignments", **filters)
+            pairs = {(a["user"]["id"], a["role"]["id"]) for a in found if "user" in a}
+            self._grants[project] = pairs
+        return self._grants[project]
 
     @cached_property
     def _services(self) -> dict[tuple[str, str], dict[str, Any]]:

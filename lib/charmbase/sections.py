@@ -7,7 +7,14 @@ from typing import Any
 
 from charmbase.endpoints import Requires
 from charmbase.sources import Source
-from interfaces import keystone, keystone_credentials, memcache, mysql_client, rabbitmq
+from interfaces import (
+    keystone,
+    keystone_admin,
+    keystone_credentials,
+    memcache,
+    mysql_client,
+    rabbitmq,
+)
 
 Section = dict[str, Source]
 
@@ -52,8 +59,17 @@ def identity(endpoint: Requires[keystone.Requirer]) -> Section:
     }
 
 
+def administrator(endpoint: Requires[keystone_admin.Requirer]) -> Section:
+    """Map `workload.config.shared.Identity` from an administrator's account."""
+    return _account(endpoint)
+
+
 def credentials(endpoint: Requires[keystone_credentials.Requirer]) -> Section:
     """Map `workload.config.shared.Identity` from an account without a service."""
+    return _account(endpoint)
+
+
+def _account(endpoint: Requires[Any]) -> Section:
     return {
         "auth-url": endpoint["internal-endpoint"],
         "region": endpoint["region"],

@@ -6,6 +6,7 @@ it is not snapd's own. Values of config are never logged.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -14,8 +15,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -42,6 +44,9 @@ RESOURCE = "microstack-snap"
 
 JOB_TIMEOUT = 600
 """Seconds a job may take."""
+
+FOLLOW_PAUSE = 0.5
+"""Seconds between two looks at what a job that is followed has written."""
 
 LOCK_PAUSE = 0.1
 """Seconds between two looks whether an earlier run of a job has ended."""
@@ -192,11 +197,7 @@ def run_job(job: str, document: Mapping[str, Any] | None = None) -> None:
     Raises:
         JobFailed: it is not there, took longer than `JOB_TIMEOUT`, or returned other than 0.
     """
-    command = f"{NAME}.{job}"
-    path = f"{os.environ.get('PATH', os.defpath)}:/snap/bin"
-    executable = shutil.which(command, path=path)
-    if executable is None:
-        raise JobFailed(f"{command} is not installed: looked in {path}")
+    command, executable = f"{NAME}.{job}", _executable(job)
     with _log_of(job) as log:
         code = _run([executable], json.dumps(document) if document is not None else "", log)
         log.seek(0)
@@ -205,6 +206,92 @@ def run_job(job: str, document: Mapping[str, Any] | None = None) -> None:
         raise JobFailed(f"{command} returned {code}: {' | '.join(lines) or 'no message'}")
     for line in lines:
         logger.debug("%s: %s", command, line)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a job that was followed ended.
+
+    Attributes:
+        code: its exit code.
+        document: the JSON document in its last line; None where there is none.
+        last: its last lines.
+    """
+
+    code: int
+    document: Mapping[str, Any] | None
+    last: Sequence[str]
+
+
+def follow_job(job: str, arguments: Sequence[str], told: Callable[[str], None]) -> Done:
+    """Run the snap's command `microstack.<job>`, however long it takes, and tell how it goes.
+
+    Args:
+        job: its name.
+        arguments: of the command; others on the host see them, so that no secret may be in them.
+        told: called with each line the job writes, while it runs.
+
+    Raises:
+        JobFailed: it is not there, or runs already.
+    """
+    executable = _executable(job)
+    with _log_of(job, patience=0) as log, _followed([executable, *arguments], log) as process:
+        lines: list[str] = []
+        ended = False
+        while not ended:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(FOLLOW_PAUSE)
+                ended = True
+            for line in _new_lines(_log_path(job), lines, whole=ended):
+                lines.append(line)
+                if not line.startswith("{"):
+                    told(line)
+    return Done(process.returncode, _document(lines), lines[-5:])
+
+
+@contextmanager
+def _followed(command: Sequence[str], log: TextIO) -> Generator[subprocess.Popen[str]]:
+    """Run a command in a session of its own, which ends with whoever follows it."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+def _new_lines(path: Path, known: Sequence[str], *, whole: bool) -> list[str]:
+    """Return the lines of a log behind those that are known; a last half one only at the end."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = text.splitlines()
+    if not whole and text and not text.endswith("\n"):
+        lines.pop()
+    return lines[len(known) :]
+
+
+def _document(lines: Sequence[str]) -> Mapping[str, Any] | None:
+    if not lines or not lines[-1].startswith("{"):
+        return None
+    try:
+        return json.loads(lines[-1])
+    except ValueError:
+        return None
+
+
+def _executable(job: str) -> str:
+    command = f"{NAME}.{job}"
+    path = f"{os.environ.get('PATH', os.defpath)}:/snap/bin"
+    executable = shutil.which(command, path=path)
+    if executable is None:
+        raise JobFailed(f"{command} is not installed: looked in {path}")
+    return executable
 
 
 def _run(command: Sequence[str], given: str, log: TextIO) -> int:
@@ -230,7 +317,7 @@ def _run(command: Sequence[str], given: str, log: TextIO) -> int:
 
 
 @contextmanager
-def _log_of(job: str) -> Generator[TextIO]:
+def _log_of(job: str, patience: float = JOB_TIMEOUT) -> Generator[TextIO]:
     """Give a job's log, emptied, once no earlier run of the job writes to it.
 
     The lock belongs to the open file (flock(2)), so that it lasts as long as a job that has it as
@@ -239,14 +326,14 @@ def _log_of(job: str) -> Generator[TextIO]:
     Raises:
         JobFailed: an earlier run doesn't end.
     """
-    path = Path(common(), "log", f"{job}.log")
+    path = _log_path(job)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     with open(descriptor, "r+", encoding="utf-8", errors="replace") as log:
         try:
             for attempt in tenacity.Retrying(
                 retry=tenacity.retry_if_exception_type(BlockingIOError),
-                stop=tenacity.stop_after_delay(JOB_TIMEOUT),
+                stop=tenacity.stop_after_delay(patience),
                 wait=tenacity.wait_fixed(LOCK_PAUSE),
             ):
                 with attempt:
@@ -255,6 +342,10 @@ def _log_of(job: str) -> Generator[TextIO]:
             raise JobFailed(f"an earlier run of {job} has not ended: see {path}") from None
         log.truncate(0)
         yield log
+
+
+def _log_path(job: str) -> Path:
+    return Path(common(), "log", f"{job}.log")
 
 
 def common() -> str:

@@ -35,6 +35,12 @@ def _options(argv: list[str]) -> Options:
     agent.add_argument("--python-path", action="append", default=[], metavar="FOLDER")
     agent.add_argument("--preload", action="append", default=[], metavar="MODULE")
     agent.add_argument("--exec", action="store_true", help="run every charm as a program")
+    agent.add_argument(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="for tests: hooks one at a time, in an order that is legal and rarely seen",
+    )
     given = parser.parse_args(argv)
     return Options(
         state=given.state.resolve(),
@@ -46,6 +52,7 @@ def _options(argv: list[str]) -> Options:
         preload=tuple(given.preload),
         fork=not given.exec,
         model=given.model,
+        shuffle=given.shuffle,
     )
 
 

@@ -1,8 +1,8 @@
-"""The agent: one process that owns the store, runs the hooks and serves the API.
+"""The agent: one process that owns the models, runs their hooks and serves the API.
 
 The API is a UNIX socket for root alone: one JSON object in a line asks
-(`{"method": ..., "params": {...}}`), and lines answer: any number of `{"item": ...}`, then
-`{"result": ...}` or `{"error": ...}`.
+(`{"method": ..., "model": ..., "params": {...}}`), and lines answer: any number of
+`{"item": ...}`, then `{"result": ...}` or `{"error": ...}`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import signal
 import stat
 import sys
 import time
-import uuid
 from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from machine import hook_tool
 from machine.api import Api, RequestError
+from machine.changes import ChangeError
+from machine.controller import Controller, Means
+from machine.controller_api import ControllerApi
 from machine.environment import Surroundings
 from machine.hook_tools import TOOLS
-from machine.hooks import Folders, Hooks
-from machine.model import Model
 from machine.runner import Runner
-from machine.store import Store
+from machine.status import this_host
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,8 @@ class Options:
         python_path: where charms from folders import libraries from.
         preload: modules that the fork server imports once for all charms.
         fork: run charms from folders in forks; else everything as programs.
-        model: name of the model, when it is made.
+        model: name of the agent's own model, when it is made.
+        shuffle: seed of an order of hooks, one at a time, other than Juju's usual one.
     """
 
     state: Path
@@ -67,6 +68,7 @@ class Options:
     preload: tuple[str, ...] = ()
     fork: bool = True
     model: str = "microstack"
+    shuffle: int | None = None
 
 
 def run(options: Options) -> None:
@@ -112,23 +114,14 @@ class _Agent:
             path=options.hook_path,
         )
         self._around = around
-        self._store = Store(state / "store.db", self._new_model)
         self._runner = Runner(
             options.preload, options.python_path, state / "fork-server.log", lock
         )
-        self._hooks = Hooks(
-            self._store,
-            self._runner,
-            around,
-            Folders(state),
-            options.python_path,
-            fork=options.fork,
-        )
+        means = Means(self._runner, around, options.python_path, options.fork, options.shuffle)
+        self._controller = Controller(state, options.model, means)
         self._stop = asyncio.Event()
-        self._api = Api(self._store, self._hooks, options.address, self._stop.set)
-
-    def _new_model(self) -> Model:
-        return Model(self._options.model, str(uuid.uuid4()), created=time.time())
+        self._host = this_host(options.address)
+        self._controller_api = ControllerApi(self._controller, self._stop.set)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -136,12 +129,11 @@ class _Agent:
             loop.add_signal_handler(number, self._stop.set)
         _write_tools(self._around.tools)
         self._runner.start()
-        self._hooks.recover()
         servers = [
             await _listen(self._around.socket, self._serve_tools),
             await _listen(self._options.socket, self._serve_api),
         ]
-        hooks = asyncio.create_task(self._hooks.run())
+        hooks = asyncio.create_task(self._controller.run())
         stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait([hooks, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -152,7 +144,6 @@ class _Agent:
                 task.cancel()
             (ended,) = await asyncio.gather(hooks, return_exceptions=True)
             self._runner.close()
-            self._store.close()
         if isinstance(ended, Exception):
             raise ended
 
@@ -166,7 +157,7 @@ class _Agent:
                 length = await reader.readuntil(b":")
                 body = await reader.readexactly(int(length[:-1]) + 1)
                 token, stdin, *argv = (f.decode() for f in hook_tool.unpack(body[:-1]))
-                reply = self._hooks.tool(token, argv, stdin)
+                reply = self._controller.tool(token, argv, stdin)
                 fields = (str(reply.code), reply.stdout, reply.stderr)
                 writer.write(hook_tool.pack(*(f.encode() for f in fields)))
                 await writer.drain()
@@ -186,13 +177,22 @@ class _Agent:
     async def _answers(self, line: bytes) -> AsyncGenerator[dict[str, object], None]:
         try:
             request = json.loads(line)
-            async for answer in self._api.answer(request["method"], request.get("params", {})):
+            api = self._api(request["method"], request.get("model"))
+            async for answer in api.answer(request["method"], request.get("params", {})):
                 yield answer
+        except ChangeError as e:
+            yield {"error": {"kind": "change", "message": str(e)}}
         except RequestError as e:
             yield {"error": {"kind": e.kind, "message": str(e)}}
         except Exception as e:
             logger.exception("request failed")
             yield {"error": {"kind": "internal", "message": f"{type(e).__name__}: {e}"}}
+
+    def _api(self, method: str, model: str | None) -> Api | ControllerApi:
+        if self._controller_api.has(method):
+            return self._controller_api
+        hosted = self._controller.find(model)
+        return Api(hosted.store, hosted.hooks, self._host)
 
 
 async def _listen(path: Path, serve: Callable[..., object]) -> asyncio.Server:

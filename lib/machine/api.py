@@ -1,4 +1,4 @@
-"""What the agent answers to its clients, by method; `client` has the same methods, typed."""
+"""What the agent answers about one model, by method; `client` has the same methods, typed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from machine.bundle import BundleError
 from machine.changes import ChangeError
 from machine.hooks import Hooks
 from machine.model import Model, Pending, Relation
-from machine.status import status, this_host
+from machine.status import Host, status
 from machine.store import Store
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -32,14 +32,13 @@ class RequestError(Exception):
 
 
 class Api:
-    """The methods of the agent."""
+    """The methods of one model."""
 
-    def __init__(self, store: Store, hooks: Hooks, address: str, stop: Callable[[], None]) -> None:
+    def __init__(self, store: Store, hooks: Hooks, host: Host) -> None:
         self._store = store
         self._hooks = hooks
-        self._host = this_host(address)
-        self._stop = stop
-        self._juju = juju_api.methods(store, address)
+        self._host = host
+        self._juju = juju_api.methods(store, host)
 
     async def answer(self, method: str, params: Params) -> Answers:
         """Answer one request.
@@ -57,7 +56,6 @@ class Api:
             "remove_unit": self._remove_unit,
             "resolved": self._resolved,
             "set_config": self._set_config,
-            "shutdown": self._stop,
             "status": self._status,
             "update_status": self._update_status,
             **self._juju,
@@ -165,16 +163,18 @@ class Api:
         model = self._store.model
         self._store.commit(changes.set_options(model, application, values, reset, time.time()))
 
-    def _remove_application(self, application: str) -> None:
+    def _remove_application(self, application: str, force: bool = False) -> None:
         model = self._store.model
-        self._store.commit(changes.remove_application(model, application, time.time()))
+        now = time.time()
+        self._store.commit(changes.remove_application(model, application, now, force=force))
 
     def _add_unit(self, application: str, count: int) -> None:
         model = self._store.model
         self._store.commit(changes.add_units(model, application, count, time.time()))
 
-    def _remove_unit(self, unit: str) -> None:
-        self._store.commit(changes.remove_unit(self._store.model, unit, time.time()))
+    def _remove_unit(self, unit: str, force: bool = False) -> None:
+        model = self._store.model
+        self._store.commit(changes.remove_unit(model, unit, time.time(), force=force))
 
     def _remove_relation(self, first: str, second: str) -> None:
         model = self._store.model
@@ -213,11 +213,17 @@ class Api:
             yield answer
 
     async def _ended(self, number: str, what: str, timeout: float | None) -> Answers:
-        """Wait for the end of an action."""
+        """Tell what an action logs while it runs, then how it ended."""
         deadline = timeout and time.monotonic() + timeout
-        changed = self._changes()
+        changed, told = self._changes(), 0
         try:
-            while (known := self._store.model.actions[number]).completed is None:
+            while True:
+                known = self._store.model.actions[number]
+                for line in known.log[told:]:
+                    yield {"item": line}
+                told = len(known.log)
+                if known.completed is not None:
+                    break
                 left = deadline and max(deadline - time.monotonic(), 0.0)
                 try:
                     await asyncio.wait_for(anext(changed), left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from machine.charm import CharmMetadata, OptionError, Value, parse_option
 from machine.model import (
@@ -18,6 +19,7 @@ from machine.model import (
     Role,
     Scope,
 )
+from machine.model_config import update_status_interval
 from machine.plan import (
     AddApplication,
     AddRelation,
@@ -29,7 +31,6 @@ from machine.plan import (
     SetResources,
     SetTrust,
 )
-from machine.resolver import UPDATE_STATUS
 from machine.settle import new_unit, settle
 
 _ACTIONS_KEPT = 200
@@ -41,7 +42,13 @@ class ChangeError(Exception):
 
 
 def applied(model: Model, changes: Iterable[Change], now: float) -> Model:
-    """The model with a plan's changes, in their order."""
+    """The model with a plan's changes, in their order.
+
+    Raises:
+        ChangeError: the model is being destroyed.
+    """
+    if model.life is Life.DYING:
+        raise ChangeError(f'model "{model.name}" is no longer alive')
     for change in changes:
         model = settle(_applied(model, change, now), now)
     return model
@@ -186,19 +193,47 @@ def update_status(model: Model, now: float) -> Model:
     for unit in model.units.values():
         if unit.workload.current != "active" and unit.started and unit.pending is None:
             model = model.with_unit(
-                replace(unit, last_hook=min(unit.last_hook, now - UPDATE_STATUS))
+                replace(unit, last_hook=min(unit.last_hook, now - update_status_interval(model)))
             )
     return model
 
 
-def remove_application(model: Model, name: str, now: float) -> Model:
-    """The model with an application on its way out.
+def destroy(model: Model, now: float, *, force: bool = False) -> Model:
+    """The model on its way out, with all that is in it.
+
+    Args:
+        model: what to destroy.
+        now: epoch seconds.
+        force: do not wait for hooks that fail.
+    """
+    for application in model.applications:
+        model = _forced(model, application) if force else model
+    return settle(replace(model, life=Life.DYING), now)
+
+
+def emptied(model: Model) -> Model:
+    """The model with nothing in it: what is there is not asked."""
+    nothing: dict[str, Any] = {}
+    model = replace(model, life=Life.DYING, applications=nothing, units=nothing)
+    return replace(model, relations={}, secrets={}, storages={}, actions={})
+
+
+def remove_application(model: Model, name: str, now: float, *, force: bool = False) -> Model:
+    """The model with an application on its way out; `force` does not wait for failing hooks.
 
     Raises:
         ChangeError: there is none.
     """
     _application(model, name)
+    model = _forced(model, name) if force else model
     return settle(_with(model, name, life=Life.DYING), now)
+
+
+def _forced(model: Model, application: str) -> Model:
+    units = model.units_of(application)
+    for unit in [*units, *(s for u in units for s in model.subordinates_of(u.name))]:
+        model = model.with_unit(replace(unit, forced=True))
+    return model
 
 
 def add_units(model: Model, name: str, count: int, now: float) -> Model:
@@ -215,8 +250,8 @@ def add_units(model: Model, name: str, count: int, now: float) -> Model:
     return applied(model, [AddUnit(name)] * count, now)
 
 
-def remove_unit(model: Model, name: str, now: float) -> Model:
-    """The model with a unit on its way out.
+def remove_unit(model: Model, name: str, now: float, *, force: bool = False) -> Model:
+    """The model with a unit on its way out; `force` does not wait for failing hooks.
 
     Raises:
         ChangeError: there is none, or it is a subordinate, which goes with its principal.
@@ -226,7 +261,9 @@ def remove_unit(model: Model, name: str, now: float) -> Model:
         raise ChangeError(f'unit "{name}" not found')
     if unit.principal:
         raise ChangeError(f'unit "{name}" is a subordinate: remove its principal or the relation')
-    return settle(model.with_unit(replace(unit, life=Life.DYING)), now)
+    for gone in [unit, *model.subordinates_of(name)] if force else ():
+        model = model.with_unit(replace(gone, forced=True))
+    return settle(model.with_unit(replace(model.units[name], life=Life.DYING)), now)
 
 
 def remove_relation(model: Model, ends: tuple[str, str], now: float) -> Model:

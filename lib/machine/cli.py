@@ -15,7 +15,16 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from machine import cli_change, cli_part, cli_run, cli_scale, cli_secret, cli_show, cli_task
+from machine import (
+    cli_change,
+    cli_model,
+    cli_part,
+    cli_run,
+    cli_scale,
+    cli_secret,
+    cli_show,
+    cli_task,
+)
 from machine.client import Error
 from machine.console import CommandError
 
@@ -45,7 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Juju's commands, on the machine agent of this host.",
 )
-_MODULES = (cli_show, cli_part, cli_change, cli_scale, cli_run, cli_task, cli_secret)
+_MODULES = (cli_show, cli_model, cli_part, cli_change, cli_scale, cli_run, cli_task, cli_secret)
 _TAKES_A_COMMAND = {"exec": {"allow_interspersed_args": False}}
 for _module in _MODULES:
     for _name, _command in _module.COMMANDS.items():

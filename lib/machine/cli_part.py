@@ -1,4 +1,4 @@
-"""Juju's commands that show one part of the status, and the choice of a model."""
+"""Juju's commands that show one part of the status."""
 
 from __future__ import annotations
 
@@ -72,42 +72,8 @@ def _shown(application: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def model_config(
-    values: Annotated[list[str] | None, typer.Argument(metavar="[KEY]")] = None,
-    model: ModelOption = None,
-    reset: Annotated[str, typer.Option("--reset", help="Not offered.")] = "",
-    form: _FormatOption = Format.TABULAR,
-) -> None:
-    """Show the model's settings; they cannot be set here."""
-    given = list(values or ())
-    if changed := [*(v.partition("=")[0] for v in given if "=" in v), *filter(None, [reset])]:
-        raise CommandError(f"setting {', '.join(changed)} is not offered on this host")
-    known = agent(model).juju_model_config()
-    for key in given:
-        if key not in known:
-            raise CommandError(f'key "{key}" not found in "{known["name"]["Value"]}" model.')
-    if given:
-        typer.echo("\n".join(str(known[key]["Value"]) for key in given))
-    elif form in (Format.JSON, Format.YAML):
-        emit(known, form)
-    else:
-        rows = [(key, setting["Source"], str(setting["Value"])) for key, setting in known.items()]
-        typer.echo(table(("Attribute", "From", "Value"), rows))
-
-
-def switch(
-    model: Annotated[str | None, typer.Argument(metavar="[[CONTROLLER:]MODEL]")] = None,
-) -> None:
-    """Show the model, or choose it: there is one."""
-    described = next(iter(agent(model).juju_model().values()))
-    name = f"{described['controller-name']}:{described['name']}"
-    typer.echo(name if model is None else f"{name} (no change)", err=model is not None)
-
-
 COMMANDS = {
     "machines": machines,
     "storage": storage,
     "show-application": show_application,
-    "model-config": model_config,
-    "switch": switch,
 }

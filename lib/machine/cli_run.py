@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +35,7 @@ def run(
         raise CommandError("expected units, one action, and its parameters as KEY=VALUE")
     given = _params(params, arguments[len(units) + 1 :], string_args)
     client, timeout = agent(model), duration(wait) or None
-    results = _on_each(units, lambda unit: client.run(unit, named[0], given, timeout))
+    results = _on_each(units, lambda unit: client.run(unit, named[0], given, timeout, _told))
     print_results(results, form)
     _check(results)
     return 0
@@ -93,6 +94,11 @@ def _check(results: Iterable[ActionResult]) -> None:
     if failed:
         tasks = "\n".join(failed)
         raise CommandError(f"the following task{'s' * (len(failed) > 1)} failed:\n{tasks}\n")
+
+
+def _told(line: str) -> None:
+    """Print what an action logs, as it comes."""
+    typer.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
 
 
 def _run(unit: str, run: Callable[[str], ActionResult]) -> ActionResult | None:

@@ -1,4 +1,4 @@
-"""Juju's commands that only look: status, version, show-unit, models, show-model, debug-log."""
+"""Juju's commands that only look: status, version, show-unit, debug-log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from machine.client import LogLine, RelationRecord
 from machine.console import Format, ModelOption, agent, emit
-from machine.tabular import format_tabular, table
+from machine.tabular import format_tabular
 from machine.version import JUJU_VERSION
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
@@ -88,26 +88,6 @@ def show_unit(
     emit(shown, form)
 
 
-def show_model(
-    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The model.")] = None,
-    form: FormatOption = Format.YAML,
-) -> None:
-    """Show the model."""
-    emit(agent(name).juju_model(), form)
-
-
-def models(form: FormatOption = Format.TABULAR) -> None:
-    """List the one model there is."""
-    (described,) = agent().juju_model().values()
-    name = described["short-name"]
-    if form in (Format.JSON, Format.YAML):
-        emit({"models": [described], "current-model": name}, form)
-        return
-    row = [f"{name}*", described["cloud"], described["type"], described["status"]["current"]]
-    typer.echo(f"Controller: {described['controller-name']}\n")
-    typer.echo(table(("Model", "Cloud/Region", "Type", "Status"), [row]))
-
-
 def debug_log(
     model: ModelOption = None,
     include: Annotated[
@@ -141,7 +121,5 @@ COMMANDS = {
     "version": version,
     "status": status,
     "show-unit": show_unit,
-    "show-model": show_model,
-    "models": models,
     "debug-log": debug_log,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -91,8 +91,15 @@ class RelationRecord:
 class Client:
     """One connection for each call, so that calls may run side by side."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, model: str | None = None) -> None:
+        """Prepare to talk to the agent.
+
+        Args:
+            socket: where it listens.
+            model: name or id of the model that is meant; without one it is the agent's own.
+        """
         self._socket = socket
+        self._model = model
 
     # ---- the model
 
@@ -108,9 +115,9 @@ class Client:
         files = [str(o.resolve()) for o in overlays]
         return self._call("deploy", bundle_file=str(bundle.resolve()), overlays=files)
 
-    def remove_application(self, app: str) -> None:
-        """Let an application go; its hooks run first."""
-        self._call("remove_application", application=app)
+    def remove_application(self, app: str, force: bool = False) -> None:
+        """Let an application go; its hooks run first, and with `force` may fail."""
+        self._call("remove_application", application=app, force=force)
 
     def add_unit(self, app: str, count: int = 1) -> None:
         """Add units to an application.
@@ -120,9 +127,9 @@ class Client:
         """
         self._call("add_unit", application=app, count=count)
 
-    def remove_unit(self, unit: str) -> None:
-        """Let a unit go, with its subordinates; their hooks run first."""
-        self._call("remove_unit", unit=unit)
+    def remove_unit(self, unit: str, force: bool = False) -> None:
+        """Let a unit go, with its subordinates; hooks run first, and with `force` may fail."""
+        self._call("remove_unit", unit=unit, force=force)
 
     def remove_relation(self, first: str, second: str) -> None:
         """End a relation; its ends are `application[:endpoint]`.
@@ -173,15 +180,23 @@ class Client:
         action: str,
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        told: Callable[[str], None] = lambda _: None,
     ) -> ActionResult:
         """Run an action and wait for its end; the unit may be `<application>/leader`.
+
+        Args:
+            unit: that it runs on.
+            action: its name.
+            params: its parameters.
+            timeout: seconds to wait; None for as long as it takes.
+            told: called with each line that the action logs, while it runs.
 
         Raises:
             ChangeError: no such unit or action, or the parameters do not fit.
             TimeoutExpiredError: it has not ended in `timeout` seconds.
         """
         answer = self._call(
-            "run", unit=unit, action=action, params=dict(params or {}), timeout=timeout
+            "run", told, unit=unit, action=action, params=dict(params or {}), timeout=timeout
         )
         return action_result(answer)
 
@@ -234,10 +249,13 @@ class Client:
 
     # ---- the wire
 
-    def _call(self, method: str, **params: object) -> Any:
+    def _call(
+        self, method: str, told: Callable[[Any], None] = lambda _: None, /, **params: object
+    ) -> Any:
         for answer in self._answers(method, params):
             if "result" in answer:
                 return answer["result"]
+            told(answer["item"])
         raise AgentUnreachableError(f"the agent went away while it answered ({method})")
 
     def _stream(self, method: str, **params: object) -> Generator[Any]:
@@ -254,11 +272,16 @@ class Client:
                 raise AgentUnreachableError(
                     f"no agent answers on {self._socket}: {e.strerror or e}"
                 ) from None
-            request = json.dumps({"method": method, "params": params})
-            connection.sendall(request.encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                for line in lines:
-                    yield _checked(json.loads(line))
+            request = json.dumps({"method": method, "model": self._model, "params": params})
+            try:
+                connection.sendall(request.encode() + b"\n")
+                with connection.makefile("rb") as lines:
+                    for line in lines:
+                        yield _checked(json.loads(line))
+            except ConnectionError:
+                raise AgentUnreachableError(
+                    f"the agent went away while it answered ({method})"
+                ) from None
 
 
 def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,10 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from machine.controller_client import ControllerClient
+from machine.duration import seconds
 from machine.juju_client import JujuClient
+from machine.version import CONTROLLER, USER
 
 SOCKET_VARIABLE = "MACHINE_SOCKET"
 
@@ -36,23 +38,80 @@ ModelOption = Annotated[
 
 
 def agent(model: str | None = None) -> JujuClient:
-    """The agent that the environment names.
+    """One model of the agent that the environment names.
 
     Args:
-        model: the model that the user named; there is only one here.
+        model: the model as the user named it; else `JUJU_MODEL`, else the current one.
 
     Raises:
-        CommandError: no agent is named, or it has no such model.
+        CommandError: no agent or model is named, or another controller's.
     """
+    return JujuClient(_socket(), chosen(model))
+
+
+def controller() -> ControllerClient:
+    """The agent that the environment names, with all its models.
+
+    Raises:
+        CommandError: none is named.
+    """
+    return ControllerClient(_socket())
+
+
+def chosen(model: str | None = None) -> str:
+    """Name of the model that is meant, without controller and owner.
+
+    Raises:
+        CommandError: none is named and none is current, or it is another controller's.
+    """
+    named = model or os.environ.get("JUJU_MODEL")
+    if named:
+        return model_name(named)
+    current = controller().current_model()
+    if current is None:
+        raise CommandError(_NO_MODEL)
+    return current
+
+
+def model_name(text: str) -> str:
+    """The last part of `[CONTROLLER:][OWNER/]MODEL`.
+
+    Raises:
+        CommandError: the controller or the owner is another one.
+    """
+    rest, _, name = text.rpartition("/")
+    given, separator, owner = rest.rpartition(":")
+    if not rest:
+        given, separator, name = text.rpartition(":")
+    check_controller(given if separator else "")
+    if owner not in ("", USER):
+        raise CommandError(f"model {CONTROLLER}:{owner}/{name} not found")
+    return name
+
+
+def check_controller(name: str) -> None:
+    """Refuse the name of another controller.
+
+    Raises:
+        CommandError: it is one.
+    """
+    if name not in ("", CONTROLLER):
+        raise CommandError(f"controller {name} not found")
+
+
+_NO_MODEL = """No model in focus.
+
+Please use "juju models" to see models available to you.
+You can set current model by running "juju switch"
+or specify any other model on the command line using the "-m" option.
+"""
+
+
+def _socket() -> Path:
     socket = os.environ.get(SOCKET_VARIABLE)
     if not socket:
         raise CommandError(f"{SOCKET_VARIABLE} is not set: it names the socket of the agent")
-    client = JujuClient(Path(socket))
-    if model is not None:
-        wanted = model.rpartition(":")[2].rpartition("/")[2]
-        if wanted != client.status()["model"]["name"]:
-            raise CommandError(f"model {model} not found")
-    return client
+    return Path(socket)
 
 
 def emit(value: Any, form: Format) -> None:
@@ -63,16 +122,13 @@ def emit(value: Any, form: Format) -> None:
         typer.echo(yaml.safe_dump(value, sort_keys=False).rstrip("\n"))
 
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
 def duration(text: str) -> float:
     """Seconds of a duration as Go writes it, e.g. `90s`, `1m30s`, `0`.
 
     Raises:
         CommandError: it is none.
     """
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
-    if (text != "0" and text != "".join(number + unit for number, unit in parts)) or not text:
-        raise CommandError(f'invalid duration "{text}": expected for example 90s or 1m30s')
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return seconds(text)
+    except ValueError as e:
+        raise CommandError(str(e)) from None

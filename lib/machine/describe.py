@@ -1,4 +1,4 @@
-"""Parts of the model in the shapes of Juju's `config`, `show-unit` and `show-model`."""
+"""Parts of the model in the shapes of Juju's `config`, `show-unit` and `models`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.model import Application, Model, Relation, Unit
-from machine.resolver import UPDATE_STATUS
-from machine.status import CLOUD, CONTROLLER, MACHINE, Host
-from machine.version import JUJU_VERSION
+from machine.status import MACHINE, Host, model_status
+from machine.version import CLOUD, CONTROLLER, JUJU_VERSION, USER
 
 
 def config(application: Application) -> dict[str, Any]:
@@ -88,38 +87,29 @@ def _bag(relation: Relation, unit: str) -> dict[str, Any]:
     return {"in-scope": unit in relation.members, "data": dict(data)}
 
 
-def model_config(shown: Model) -> dict[str, Any]:
-    """What of Juju's model config holds here, as `juju model-config --format json` has it."""
-    values = {
-        "agent-version": JUJU_VERSION,
-        "automatically-retry-hooks": True,
-        "name": shown.name,
-        "type": "manual",
-        "update-status-hook-interval": f"{UPDATE_STATUS / 60:.0f}m",
-        "uuid": shown.uuid,
-    }
-    return {key: {"Value": value, "Source": "model"} for key, value in values.items()}
+def model(shown: Model, controller: str, cores: int) -> dict[str, Any]:
+    """The model itself, as `juju models --format json` has it.
 
-
-def model(shown: Model, cores: int) -> dict[str, Any]:
-    """The model itself, as `juju show-model --format json` has it."""
-    status = {"current": "available"}
+    Args:
+        shown: the model.
+        controller: id of the agent's own model, which stands for the controller.
+        cores: of this host.
+    """
     return {
-        shown.name: {
-            "name": f"admin/{shown.name}",
-            "short-name": shown.name,
-            "model-uuid": shown.uuid,
-            "model-type": "iaas",
-            "controller-uuid": shown.uuid,
-            "controller-name": CONTROLLER,
-            "is-controller": False,
-            "owner": "admin",
-            "cloud": CLOUD,
-            "type": "manual",
-            "life": "alive",
-            "status": status,
-            "users": {"admin": {"access": "admin", "last-connection": "never connected"}},
-            "machines": {MACHINE: {"cores": cores}},
-            "agent-version": JUJU_VERSION,
-        }
+        "name": f"{USER}/{shown.name}",
+        "short-name": shown.name,
+        "model-uuid": shown.uuid,
+        "model-type": "iaas",
+        "controller-uuid": controller,
+        "controller-name": CONTROLLER,
+        "is-controller": shown.uuid == controller,
+        "owner": USER,
+        "cloud": CLOUD,
+        "type": "manual",
+        "life": str(shown.life),
+        "status": model_status(shown),
+        "users": {USER: {"access": "admin", "last-connection": "never connected"}},
+        "machines": {MACHINE: {"cores": cores}},
+        "unit-count": len(shown.units),
+        "agent-version": JUJU_VERSION,
     }

@@ -15,7 +15,6 @@ class NotImplementedByCharmError(Exception):
 
 
 def job(
-    unit: str,
     version: int,
     charm: Path,
     hook: Hook,
@@ -35,18 +34,18 @@ def job(
     if runs_here(charm):
         if fork:
             path = [str(charm / "lib"), str(charm / "src"), *python_path]
-            return Job(unit, version, charm, env, path=path)
+            return Job(version, charm, env, path=path)
         env = {**env, "PYTHONPATH": os.pathsep.join(python_path)}
     for program in (charm / "dispatch", charm / env["JUJU_DISPATCH_PATH"]):
         if program.exists():
-            return Job(unit, version, charm, env, (str(program),))
+            return Job(version, charm, env, (str(program),))
     kind = "action" if hook.action else "hook"
     raise NotImplementedByCharmError(f"{kind} {hook.name} is not implemented by the charm")
 
 
-def shell(unit: str, version: int, charm: Path, env: Mapping[str, str], command: str) -> Job:
+def shell(version: int, charm: Path, env: Mapping[str, str], command: str) -> Job:
     """A command of the shell in place of the charm, with a hook's environment and tools."""
-    return Job(unit, version, charm, env, ("/bin/bash", "-c", command))
+    return Job(version, charm, env, ("/bin/bash", "-c", command))
 
 
 def runs_here(charm: Path) -> bool:

@@ -9,11 +9,12 @@ import random
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from machine import hook_tools, progress, resolver
+from machine.agenda import Agenda
 from machine.charm import CharmError, materialise
 from machine.context import Context
 from machine.environment import Surroundings, environment
@@ -85,6 +86,7 @@ class Hooks:
         python_path: Sequence[str],
         *,
         fork: bool = True,
+        shuffle: int | None = None,
     ) -> None:
         self.address = around.address
         self._store = store
@@ -93,6 +95,8 @@ class Hooks:
         self._folders = folders
         self._python_path = python_path
         self._fork = fork
+        self._shuffle = shuffle
+        self._agenda = Agenda()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._contexts: dict[str, Context] = {}
         self._versions: dict[str, int] = {}
@@ -117,12 +121,13 @@ class Hooks:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._forget_gone()
 
     async def _woken(self, now: float) -> None:
         """Wait for a change of the model, for the end of a hook, or for the next timer."""
         model = self._store.model
         idle = (u for u in model.units.values() if u.name not in self._running)
-        times = (resolver.wake_at(model, u, now) for u in idle)
+        times = (self._agenda.wake_at(model, u, now) for u in idle)
         nearest = min((t for t in times if t is not None), default=None)
         try:
             await asyncio.wait_for(self._wake.wait(), nearest and max(nearest - time.time(), 0.0))
@@ -130,20 +135,29 @@ class Hooks:
             return
 
     def _start_due(self, now: float) -> None:
+        for name, hook in self._due(now):
+            self._running[name] = asyncio.create_task(self._run(name, hook), name=name)
+
+    def _due(self, now: float) -> Iterator[tuple[str, Hook]]:
+        """The hooks to start now; in a shuffled order they come one at a time."""
         model = self._store.model
-        for name in sorted(model.units):
-            if name in self._running or len(self._running) >= _AT_ONCE:
-                continue
-            hook = resolver.next_hook(model, model.units[name], now)
+        if self._shuffle is not None:
+            chosen = None if self._running else resolver.shuffled(model, now, self._shuffle)
+            yield from () if chosen is None else (chosen,)
+            return
+        for name in sorted(model.units.keys() - self._running.keys()):
+            if len(self._running) >= _AT_ONCE:
+                return
+            hook = self._agenda.next_hook(model, model.units[name], now)
             if hook is not None:
-                self._running[name] = asyncio.create_task(self._run(name, hook), name=name)
+                yield name, hook
 
     def _forget_gone(self) -> None:
         units = self._store.model.units
         if set(units) == self._known:
             return
         for name in self._known - units.keys():
-            self._runner.forget(name)
+            self._runner.forget(self._folders.charm(name))
             self._versions.pop(name, None)
         self._folders.sweep(units.keys())
         self._known = set(units)
@@ -154,7 +168,7 @@ class Hooks:
         return [
             u.name
             for u in model.units.values()
-            if u.name in self._running or u.pending or resolver.next_hook(model, u, now)
+            if u.name in self._running or u.pending or self._agenda.next_hook(model, u, now)
         ]
 
     def recover(self) -> None:
@@ -205,7 +219,7 @@ class Hooks:
         self._store.commit_hook(model, replace(record, ended=time.time(), outcome=outcome))
         if outcome == "failed" and not hook.action:
             # Whoever mends the charm's code shall see it run at the next try.
-            self._runner.forget(name)
+            self._runner.forget(self._folders.charm(name))
 
     async def _exit_code(self, context: Context, record: HookRecord) -> int | None:
         """Run the hook; None if it was killed and is to run again."""
@@ -235,11 +249,11 @@ class Hooks:
                 context.results.update(output.as_results())
 
     def _job(self, context: Context, version: int, charm: Path, env: Mapping[str, str]) -> Job:
-        name, hook = context.unit.name, context.hook
+        hook = context.hook
         if hook.action and hook.name == EXEC:
             command = str(context.seen.actions[hook.action].params["command"])
-            return shell(name, version, charm, env, command)
-        return job(name, version, charm, hook, env, self._python_path, fork=self._fork)
+            return shell(version, charm, env, command)
+        return job(version, charm, hook, env, self._python_path, fork=self._fork)
 
     def _not_implemented(self, context: Context, error: Exception) -> int:
         self._log_unit(context.unit.name, "DEBUG", "operation", str(error))
@@ -322,6 +336,10 @@ class Hooks:
         self._store.commit_hook(model, replace(record, ended=now, outcome="killed"))
 
     # ---- tools
+
+    def has(self, token: str) -> bool:
+        """Whether a hook of this token runs here."""
+        return token in self._contexts
 
     def tool(self, token: str, argv: Sequence[str], stdin: str) -> Reply:
         """Answer a hook tool; the token says which unit's hook asks."""

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from machine import changes, describe, user_secrets
+from machine import changes, describe, model_config, user_secrets
 from machine.changes import ChangeError
 from machine.charm import CharmError, load_charm
 from machine.model import Model
+from machine.model_config import ModelConfigError
 from machine.plan import Change, SetExposed, SetTrust
 from machine.relate import RelationError, relate
-from machine.status import this_host
+from machine.status import Host
 from machine.store import Store
+from machine.version import JUJU_VERSION
 
 
-def methods(store: Store, address: str) -> Mapping[str, Callable[..., object]]:
-    """The agent's answers, by method."""
-    host = this_host(address)
+def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
+    """The agent's answers about one model, by method."""
 
     def juju_config(application: str) -> dict[str, Any]:
         if (known := store.model.applications.get(application)) is None:
@@ -32,9 +32,6 @@ def methods(store: Store, address: str) -> Mapping[str, Callable[..., object]]:
         if unit not in store.model.units:
             raise ChangeError(f'unit "{unit}" not found')
         return describe.unit(store.model, unit, host)
-
-    def juju_model() -> dict[str, Any]:
-        return describe.model(store.model, os.cpu_count() or 1)
 
     def integrate(first: str, second: str) -> str:
         model, relation = _integrated(store.model, (first, second))
@@ -53,17 +50,32 @@ def methods(store: Store, address: str) -> Mapping[str, Callable[..., object]]:
         return name
 
     def juju_model_config() -> dict[str, Any]:
-        return describe.model_config(store.model)
+        return model_config.described(store.model, JUJU_VERSION)
+
+    def set_model_config(values: dict[str, Any], reset: list[str]) -> list[str]:
+        try:
+            store.commit(model_config.changed(store.model, values, reset))
+        except ModelConfigError as e:
+            raise ChangeError(str(e)) from None
+        return model_config.unknown((*values, *reset))
+
+    def juju_model_constraints() -> dict[str, Any]:
+        return dict(store.model.constraints)
+
+    def set_model_constraints(constraints: dict[str, Any]) -> None:
+        store.commit(replace(store.model, constraints=constraints))
 
     def juju_actions() -> dict[str, Any]:
         return {number: asdict(action) for number, action in store.model.actions.items()}
 
     plain = (
         juju_model_config,
+        juju_model_constraints,
+        set_model_config,
+        set_model_constraints,
         juju_actions,
         juju_config,
         juju_unit,
-        juju_model,
         integrate,
         expose,
         trust,

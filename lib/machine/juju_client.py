@@ -20,13 +20,25 @@ class JujuClient(Client):
         """A unit as `juju show-unit --format json` has it."""
         return self._call("juju_unit", unit=unit)
 
-    def juju_model(self) -> dict[str, Any]:
-        """The model as `juju show-model --format json` has it."""
-        return self._call("juju_model")
-
     def juju_model_config(self) -> dict[str, Any]:
         """The model's settings as `juju model-config --format json` has them."""
         return self._call("juju_model_config")
+
+    def set_model_config(self, values: Mapping[str, Any], reset: Sequence[str]) -> list[str]:
+        """Set settings of the model, others back to their defaults; return the unknown keys.
+
+        Raises:
+            ChangeError: a key cannot be changed, or a value does not fit.
+        """
+        return self._call("set_model_config", values=dict(values), reset=list(reset))
+
+    def model_constraints(self) -> dict[str, Any]:
+        """The model's constraints of machines."""
+        return self._call("juju_model_constraints")
+
+    def set_model_constraints(self, constraints: Mapping[str, Any]) -> None:
+        """Replace the model's constraints of machines."""
+        self._call("set_model_constraints", constraints=dict(constraints))
 
     def juju_actions(self) -> dict[str, Any]:
         """The actions that ran, run or are due, by id, oldest first."""

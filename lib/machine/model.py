@@ -142,6 +142,7 @@ class Unit:
         views: by relation id.
         state: what the charm keeps with state-set.
         last_hook: when the last hook ended, to time update-status.
+        forced: it goes at the first hook that fails on its way out.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Unit:
     pending: Pending | None = None
     state: Mapping[str, str] = field(default_factory=dict[str, str])
     last_hook: float = 0.0
+    forced: bool = False
 
     @property
     def application(self) -> str:
@@ -367,11 +369,17 @@ class Model:
 
     Attributes:
         boot: id of the boot of the host that the state is of.
+        life: dying once it is to be destroyed, until its last application is gone.
+        config: settings that differ from `model_config.DEFAULTS`.
+        constraints: of machines, by name; kept, for there is one machine.
     """
 
     name: str
     uuid: str
     created: float = 0.0
+    life: Life = Life.ALIVE
+    config: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    constraints: Mapping[str, Value] = field(default_factory=dict[str, Value])
     boot: str = ""
     next_relation: int = 0
     next_action: int = 1
@@ -394,6 +402,11 @@ class Model:
     def relations_of(self, application: str) -> Sequence[Relation]:
         """The application's relations, by id."""
         return self._relations_of.get(application, ())
+
+    @cached_property
+    def roster(self) -> frozenset[tuple[str, Life]]:
+        """Who is there and who leaves: what units know of each other beside relations."""
+        return frozenset((u.name, u.life) for u in self.units.values())
 
     @cached_property
     def _relations_of(self) -> Mapping[str, Sequence[Relation]]:

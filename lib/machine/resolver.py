@@ -6,6 +6,8 @@ The order is Juju's (worker/uniter/resolver.go and the resolvers it calls).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
+from random import Random
 
 from machine.model import (
     Hook,
@@ -17,17 +19,40 @@ from machine.model import (
     Unit,
     View,
 )
-
-UPDATE_STATUS = 300.0
-"""Seconds between the last hook of an idle unit and its update-status."""
+from machine.model_config import retries_hooks, update_status_interval
 
 
 def next_hook(model: Model, unit: Unit, now: float) -> Hook | None:
     """The hook that is due, or None: the unit is idle, or waits before it tries again."""
+    return next(legal_hooks(model, unit, now), None)
+
+
+def legal_hooks(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
+    """The hooks any of which may come next; the first is the one that Juju's resolvers prefer.
+
+    Juju learns of changes by watchers that race each other, and goes through a unit's relations in
+    the order of a Go map: a charm that relies on one of these before another is wrong.
+    """
     if unit.pending:
         return _retried(model, unit, unit.pending, now)
-    due = _leaving(model, unit) if unit.life is Life.DYING else _living(model, unit, now)
-    return next(due, None)
+    return _leaving(model, unit) if unit.life is Life.DYING else _living(model, unit, now)
+
+
+def shuffled(model: Model, now: float, seed: int) -> tuple[str, Hook] | None:
+    """The one hook that is next where hooks come one at a time, in an order that `seed` chooses.
+
+    It is a function of the seed and of what may come next, so an agent that was killed goes on as
+    it would have. A hook that was killed runs again before any other.
+    """
+    units = sorted(model.units.values(), key=lambda u: u.name)
+    killed = [u for u in units if u.pending and not u.pending.failures]
+    choices = [(u.name, hook) for u in killed or units for hook in legal_hooks(model, u, now)]
+    if not choices:
+        return None
+    urgent = [c for c in choices if c[1].name != "update-status"] or choices
+    # Without the ids of secrets, which are random.
+    told = [(u, h.name, h.relation, h.remote_unit, h.revision, h.action) for u, h in urgent]
+    return Random(f"{seed} {told}").choice(urgent)  # noqa: S311
 
 
 def wake_at(model: Model, unit: Unit, now: float) -> float | None:
@@ -41,48 +66,58 @@ def _timers(model: Model, unit: Unit) -> list[float]:
         return []
     owned = [s for s in model.secrets.values() if model.manages(unit, s)]
     expiries = (r.expires for s in owned for r in s.revisions.values())
-    times = (unit.last_hook + UPDATE_STATUS, *(s.rotates for s in owned), *expiries)
+    looks = unit.last_hook + update_status_interval(model)
+    times = (looks, *(s.rotates for s in owned), *expiries)
     return [t for t in times if t is not None]
 
 
-def _retried(model: Model, unit: Unit, pending: Pending, now: float) -> Hook | None:
+def _retried(model: Model, unit: Unit, pending: Pending, now: float) -> Iterator[Hook]:
     """The same hook again; actions go before it once it failed."""
-    action = next(_actions(model, unit), None) if pending.failures else None
-    return action or (pending.hook if now >= pending.retry_at else None)
+    if pending.failures:
+        yield from _actions(model, unit)
+    waits = pending.failures and pending.retry_at and not retries_hooks(model)
+    if not waits and now >= pending.retry_at:
+        yield pending.hook
 
 
 def _living(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
     application = model.applications[unit.application]
     if not unit.installed:
-        yield from _storage(model, unit, attached=False)
-        yield Hook("install")
+        yield from tuple(_storage(model, unit, attached=False)) or (Hook("install"),)
+        return
     if unit.config_digest and not unit.started:
         yield Hook("start")
-    yield from _created(model, unit)
+        return
+    created = tuple(_created(model, unit))
+    yield from created
     if not unit.leader and model.leader_of(unit.application) == unit.name:
         yield Hook("leader-elected")
     if unit.started:
         yield from _secrets(model, unit, now)
-        yield from _actions(model, unit)
+        yield from islice(_actions(model, unit), 1)
+    elif created:
+        return
     yield from _storage(model, unit, attached=False)
     if unit.charm_revision != application.charm_revision:
         yield Hook("upgrade-charm")
-    if unit.config_digest != application.config_digest:
+    elif unit.config_digest != application.config_digest:
         yield Hook("config-changed")
-    yield from _relations(model, unit)
-    if now >= unit.last_hook + UPDATE_STATUS:
-        yield Hook("update-status")
+    if unit.started:
+        yield from _relations(model, unit)
+        if now >= unit.last_hook + update_status_interval(model):
+            yield Hook("update-status")
 
 
 def _leaving(model: Model, unit: Unit) -> Iterator[Hook]:
     if not unit.installed:
         return
     if not unit.stopped:
-        yield from _storage(model, unit, attached=True)
-        yield from _relations(model, unit)
-        if model.subordinates_of(unit.name):
+        first = tuple(chain(_storage(model, unit, attached=True), _relations(model, unit)))
+        yield from first
+        if first or model.subordinates_of(unit.name):
             return
         yield Hook("stop")
+        return
     yield Hook("remove")
 
 
@@ -153,7 +188,7 @@ def _relations(model: Model, unit: Unit) -> Iterator[Hook]:
     for relation in model.relations_of(unit.application):
         view = unit.views.get(relation.id)
         if view is not None and view.created:
-            yield from _in_relation(model, unit, relation, view)
+            yield from islice(_in_relation(model, unit, relation, view), 1)
 
 
 def _in_relation(model: Model, unit: Unit, relation: Relation, view: View) -> Iterator[Hook]:

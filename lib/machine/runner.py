@@ -24,7 +24,6 @@ class Job:
     """One hook to run.
 
     Attributes:
-        unit: whose hook it is.
         version: of the charm's files; another version is loaded anew.
         charm: the unit's charm folder.
         env: the whole environment.
@@ -32,7 +31,6 @@ class Job:
         path: where imports are looked up, for a fork.
     """
 
-    unit: str
     version: int
     charm: Path
     env: Mapping[str, str]
@@ -74,7 +72,7 @@ class Runner:
         self._next = 0
         self._root: _Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._charms: dict[str, tuple[int, _Connection]] = {}
+        self._charms: dict[Path, tuple[int, _Connection]] = {}
 
     def start(self) -> None:
         """Start the root server ahead of the first hook."""
@@ -114,16 +112,16 @@ class Runner:
             if done:
                 return
 
-    def forget(self, unit: str) -> None:
-        """Unload a unit's charm: it has no more hooks to run, or shall be loaded anew."""
-        _, connection = self._charms.pop(unit, (0, None))
+    def forget(self, charm: Path) -> None:
+        """Unload the charm in a folder: it has no more hooks to run, or shall be loaded anew."""
+        _, connection = self._charms.pop(charm, (0, None))
         if connection is not None:
             self._lose(connection)
 
     def close(self) -> None:
         """End all servers, and with them what hooks still run."""
-        for unit in tuple(self._charms):
-            self.forget(unit)
+        for charm in tuple(self._charms):
+            self.forget(charm)
         if self._root is not None:
             self._lose(self._root)
         if self._process is not None:
@@ -135,12 +133,12 @@ class Runner:
         root = self._living_root()
         if job.argv:
             return root
-        version, known = self._charms.get(job.unit, (job.version, None))
+        version, known = self._charms.get(job.charm, (job.version, None))
         if known is not None and not known.lost and version == job.version:
             return known
-        self.forget(job.unit)
+        self.forget(job.charm)
         new = self._start_charm(root, job)
-        self._charms[job.unit] = job.version, new
+        self._charms[job.charm] = job.version, new
         return new
 
     def _living_root(self) -> _Connection:

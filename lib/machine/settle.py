@@ -66,6 +66,13 @@ def new_storage(model: Model, unit: str, name: str) -> Model:
 # ---- the steps
 
 
+def _dying_model(model: Model, _: float) -> Model:
+    for application in model.applications.values():
+        if model.life is Life.DYING and application.life is Life.ALIVE:
+            model = model.with_application(replace(application, life=Life.DYING))
+    return model
+
+
 def _dying_applications(model: Model, _: float) -> Model:
     dying = {a.name for a in model.applications.values() if a.life is Life.DYING}
     for unit in model.units.values():
@@ -123,11 +130,11 @@ def _lodges(model: Model, unit: Unit, principal_name: str) -> bool:
 
 
 def _dead_units(model: Model, _: float) -> Model:
-    """Dying units that have nothing to undo: they were not installed, or could not be."""
+    """Dying units that have nothing to undo, or could not be and are not waited for."""
     dead = [
         unit.name
         for unit in model.units.values()
-        if unit.life is Life.DYING and not unit.installed
+        if unit.life is Life.DYING and (not unit.installed or (unit.forced and unit.pending))
         if unit.pending is None or unit.pending.failures
         if not model.subordinates_of(unit.name)
     ]
@@ -226,6 +233,7 @@ def _leadership(model: Model, _: float) -> Model:
 
 
 _STEPS: tuple[Callable[[Model, float], Model], ...] = (
+    _dying_model,
     _dying_applications,
     _dying_subordinates,
     _new_subordinates,

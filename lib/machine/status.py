@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from machine.model import Application, Life, Model, Relation, Status, Storage, Unit
-from machine.version import JUJU_VERSION
+from machine.version import CLOUD, CONTROLLER, JUJU_VERSION
 
-CONTROLLER = "machine"
-CLOUD = "localhost"
 SPACE = "alpha"
 MACHINE = "0"
 
@@ -77,7 +75,7 @@ def status(model: Model, host: Host, now: float) -> dict[str, Any]:
             "controller": CONTROLLER,
             "cloud": CLOUD,
             "version": JUJU_VERSION,
-            "model-status": _status(Status("available", "", model.created)),
+            "model-status": model_status(model),
             "sla": "unsupported",
         },
         "machines": {MACHINE: _machine(host)},
@@ -85,6 +83,12 @@ def status(model: Model, host: Host, now: float) -> dict[str, Any]:
         "storage": _storage(model.storages.values()) if model.storages else {},
         "controller": {"timestamp": _clock(now)},
     }
+
+
+def model_status(model: Model) -> dict[str, str]:
+    """What the model itself is."""
+    dying = model.life is Life.DYING
+    return _status(Status("destroying" if dying else "available", "", model.created))
 
 
 def application_status(model: Model, application: Application) -> Status:

@@ -13,6 +13,7 @@ EXAMPLES = """\b
 Examples:
   microstack run keystone/0 get-admin-account
   microstack run nova/leader archive-data before=2026-01-01
+  microstack run tempest/0 validate list=smoke
 """
 
 
@@ -32,14 +33,17 @@ def run(
     if "/" not in unit:
         raise UsageFailure(f"{unit} is no unit", f"{program()} run {unit}/leader {action}")
     client = Installation.from_environment().machine()
-    result = client.run(unit, action, parse(parameters or []), wait)
-    for line in result.log:
-        typer.echo(line, err=True)
+    result = client.run(unit, action, parse(parameters or []), wait, tell)
     if result.results:
         typer.echo(yaml.safe_dump(dict(result.results), sort_keys=False).rstrip())
     if result.status != "completed":
         reason = f": {result.message}" if result.message else ""
         raise Failure(f"action {action} on {unit} {result.status}{reason}")
+
+
+def tell(line: str) -> None:
+    """Print what an action logs, as it comes."""
+    typer.echo(line, err=True)
 
 
 def parse(parameters: list[str]) -> dict[str, Any]:

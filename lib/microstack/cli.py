@@ -26,6 +26,7 @@ from microstack import (
     status,
     timeline,
     up,
+    validation,
 )
 from microstack.errors import FAILED, INTERRUPTED, USAGE, Failure
 from microstack.installation import Installation, program
@@ -39,6 +40,7 @@ Examples:
   microstack status --watch                      how the applications are
   microstack run keystone/0 get-admin-account    an action of a charm
   microstack config nova debug=true              an option of a charm
+  microstack test                                is the cloud right? Tempest's tests
   microstack doctor                              what is wrong, and where
   microstack remove                              the host as it was before
 \b
@@ -75,6 +77,7 @@ app.command(rich_help_panel=USE, context_settings=RAW, add_help_option=False)(
     passthrough.openstack
 )
 app.command("run", rich_help_panel=USE, epilog=actions.EXAMPLES)(actions.run)
+app.command("test", rich_help_panel=USE, epilog=validation.EXAMPLES)(validation.test)
 app.command("config", rich_help_panel=USE, epilog=settings.EXAMPLES)(settings.config)
 app.command(rich_help_panel=USE, context_settings=RAW, add_help_option=False)(passthrough.juju)
 app.command(rich_help_panel=LOOK, epilog=status.EXAMPLES)(status.status)
@@ -124,7 +127,7 @@ def run(arguments: Sequence[str]) -> int:
     except Failure as failure:
         return _report(failure.message, failure.hint, failure.exit_code)
     except TyperException as wrong:
-        return _report(wrong.format_message(), f"{program()} --help", USAGE)
+        return _report(wrong.format_message(), f"{_path_of(wrong)} --help", USAGE)
     except (typer.Abort, KeyboardInterrupt):
         return _report("interrupted", None, INTERRUPTED)
     except BrokenPipeError:
@@ -144,6 +147,12 @@ def _is_refusal(error: Exception) -> bool:
     from workload.runtime.client import ClientError
 
     return isinstance(error, Error | ClientError)
+
+
+def _path_of(wrong: TyperException) -> str:
+    """Return the command, as the user writes it, that was used wrongly."""
+    context = getattr(wrong, "ctx", None)
+    return context.command_path if context else program()
 
 
 def _report(message: str, hint: str | None, code: int) -> int:

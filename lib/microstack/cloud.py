@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from microstack import clouds, guest_image, images
 from microstack.errors import Failure
@@ -162,16 +162,31 @@ def connect() -> Connection:
     Raises:
         Failure: there is no such cloud, or it does not let the user in.
     """
-    import openstack
+    from openstack.config import OpenStackConfig
+    from openstack.connection import Connection
     from openstack.exceptions import ConfigException
 
+    files = [str(clouds.path())]
+    config = OpenStackConfig(
+        config_files=files, load_envvars=False, session_constructor=cast("Any", _session)
+    )
     try:
-        connection = openstack.connect(cloud=CLOUD)
+        connection = Connection(config=config.get_one(CLOUD))
     except ConfigException as error:
         raise Failure(f"no credentials for the cloud: {error}", f"{program()} up") from None
     with refusals():
         connection.authorize()
     return connection
+
+
+def _session(**options: Any) -> Any:
+    """Return a session that uses no proxy: the endpoints are on this host."""
+    import requests
+    from keystoneauth1.session import Session
+
+    direct = requests.Session()
+    direct.trust_env = False
+    return Session(session=direct, **options)
 
 
 @contextlib.contextmanager

@@ -66,6 +66,20 @@ def path() -> Path:
     return Path(named) if named else Path.home() / ".config/openstack/clouds.yaml"
 
 
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of OpenStack's own client, as this cloud's admin.
+
+    What the user has set for another cloud is left out: it would win over the entry. So are
+    proxies: the endpoints are on this host.
+    """
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith(("OS_", "PYTHON")) and not name.lower().endswith("_proxy")
+    }
+    return {**kept, "OS_CLOUD": CLOUD, "OS_CLIENT_CONFIG_FILE": str(path())}
+
+
 def present() -> bool:
     """Whether the user's clouds.yaml has the cloud."""
     return CLOUD in _clouds(_read())

@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -26,8 +27,14 @@ from typing import Any
 CACHE = Path(os.environ.get("MICROSTACK_CACHE", "/var/cache/microstack"))
 """Environments and the guest image; kept by `remove`, as installed packages are."""
 
+LACKING = {("debian", "12"): {"qemu-system-modules-spice"}}
+"""Packages that a release does not have, because what is in them is in another one there."""
+
 PYTHON = "/usr/bin/python3"
 """The distribution's interpreter: libvirt-python and uWSGI are built against its headers."""
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+NO_STARTS = "#!/bin/sh\n# Made by microstack while it installs packages.\nexit 101\n"
 
 Progress = Callable[[str], None]
 
@@ -78,7 +85,9 @@ def _installer(target: Path, lock: Path) -> list[str]:
     uv = environment_path(lock.with_name("project.txt")) / "bin/uv"
     if uv.exists():
         python = str(target / "bin/python")
-        return [str(uv), "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+        # Of itself, uv trusts certificates of its own choice alone; pip those of the system.
+        options = ["--quiet", "--system-certs", "--compile-bytecode", "--python", python]
+        return [str(uv), "pip", "install", *options]
     return [str(target / "bin/python"), "-m", "pip", "install", "--quiet", "--no-input"]
 
 
@@ -89,7 +98,8 @@ def ensure_packages(packages: Sequence[str], progress: Progress) -> None:
         InstallationError: apt-get refused, or there is no apt-get.
     """
     missing = [name for name in packages if not _installed(name)]
-    if not missing:
+    before = CACHE / "units-before"
+    if not missing and not before.exists():
         return
     if shutil.which("apt-get") is None:
         raise InstallationError(
@@ -100,10 +110,13 @@ def ensure_packages(packages: Sequence[str], progress: Progress) -> None:
         progress(f"installing {len(missing)} distribution packages")
         apt = ["apt-get", "--quiet", "--quiet", "--option", "DPkg::Lock::Timeout=300"]
         _run([*apt, "update"])
-        before = _unit_files()
+        # Kept in a file, so that a run that was cut off is made good by the next one.
+        if not before.exists():
+            before.write_text("\n".join(_unit_files()))
         with _no_service_starts():
             _run([*apt, "install", "--yes", "--no-install-recommends", *missing])
-        _disable(_unit_files() - before)
+        _disable(_unit_files() - set(before.read_text().split()))
+        before.unlink()
 
 
 def distribution_packages(snapcraft: Path) -> list[str]:
@@ -114,7 +127,16 @@ def distribution_packages(snapcraft: Path) -> list[str]:
     names: list[str] = []
     for part in document["parts"].values():
         names += [*part.get("build-packages", ()), *part.get("stage-packages", ())]
-    return sorted(set(names))
+    return sorted(set(names) - LACKING.get(_release(), set()))
+
+
+def _release() -> tuple[str, str]:
+    """Return the distribution and its version, e.g. `("debian", "12")`."""
+    try:
+        known = platform.freedesktop_os_release()
+    except OSError:
+        return "", ""
+    return known.get("ID", ""), known.get("VERSION_ID", "")
 
 
 def link_snap_tree(snap: Path, checkout: Path, openstack: Path) -> None:
@@ -128,11 +150,14 @@ def link_snap_tree(snap: Path, checkout: Path, openstack: Path) -> None:
         "snap": checkout / "snap",
     }
     for name, target in targets.items():
-        link = snap / name
-        if link.is_symlink() and Path(os.readlink(link)) == target:
-            continue
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
+        _link(snap / name, target)
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and Path(os.readlink(link)) == target:
+        return
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
 
 
 def prepare(snap: Path, checkout: Path, progress: Progress) -> None:
@@ -152,6 +177,16 @@ def prepare(snap: Path, checkout: Path, progress: Progress) -> None:
     link_snap_tree(snap, checkout, openstack)
 
 
+def prepare_tests(snap: Path, checkout: Path, progress: Progress) -> None:
+    """Install Tempest and Rally, which a cloud needs only to be tested.
+
+    Raises:
+        InstallationError: a package could not be installed.
+    """
+    folder = ensure_environment(checkout / "requirements/tempest.txt", progress)
+    _link(snap / "tempest", folder)
+
+
 def _collect_dashboard_files(openstack: Path, checkout: Path, progress: Progress) -> None:
     """Put Horizon's static files where it serves them from; they are part of the environment."""
     target = openstack / "share/dashboard"
@@ -169,8 +204,10 @@ def _installed(package: str) -> bool:
 
 
 def _run(command: Sequence[str], **variables: str) -> None:
+    # The user's pip may be set up to install elsewhere than into the environment it belongs to.
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    environment = {**inherited, "DEBIAN_FRONTEND": "noninteractive", **variables}
+    here = {"PIP_USER": "no", "PIP_REQUIRE_VIRTUALENV": "no", "DEBIAN_FRONTEND": "noninteractive"}
+    environment = {**inherited, **here, **variables}
     result = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
@@ -190,16 +227,16 @@ def _exclusive(path: Path) -> Generator[None]:
 @contextlib.contextmanager
 def _no_service_starts() -> Generator[None]:
     """Keep package scripts from starting daemons (invoke-rc.d's policy layer, policy-rc.d(8))."""
-    policy = Path("/usr/sbin/policy-rc.d")
-    if policy.exists():
+    # One of our own is there where a run was killed; another is somebody else's, and says enough.
+    if POLICY.exists() and POLICY.read_text(errors="replace") != NO_STARTS:
         yield
         return
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
+    POLICY.write_text(NO_STARTS)
+    POLICY.chmod(0o755)
     try:
         yield
     finally:
-        policy.unlink()
+        POLICY.unlink()
 
 
 def _unit_files() -> set[str]:
@@ -214,5 +251,6 @@ def _unit_files() -> set[str]:
 
 def _disable(units: set[str]) -> None:
     """The appliance runs these programs itself: their own units must not start at boot."""
-    if units and Path("/run/systemd/system").is_dir():
-        _run(["systemctl", "disable", "--now", *sorted(units)])
+    if units and shutil.which("systemctl"):
+        now = ["--now"] if Path("/run/systemd/system").is_dir() else []
+        _run(["systemctl", "disable", *now, *sorted(units)])

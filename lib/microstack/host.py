@@ -103,12 +103,13 @@ class Facts:
     features: frozenset[str]
 
 
-def observe(folders: Iterable[Path], own: Collection[int]) -> Facts:
+def observe(folders: Iterable[Path], own: Collection[int], lacking: Collection[str] = ()) -> Facts:
     """Read the facts.
 
     Args:
         folders: where the cloud writes; they need not exist yet.
         own: ids of the installation's own processes.
+        lacking: kernel features that are there but are known not to work.
     """
     import psutil
 
@@ -125,7 +126,7 @@ def observe(folders: Iterable[Path], own: Collection[int]) -> Facts:
         python=(int(platform.python_version_tuple()[0]), int(platform.python_version_tuple()[1])),
         listeners=tuple(_listeners(own)),
         subnets=tuple(_subnets()),
-        features=frozenset(_features()),
+        features=frozenset(_features()).difference(lacking),
     )
 
 

@@ -77,8 +77,9 @@ class Machine(Protocol):
         action: str,
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        told: Callable[[str], None] = ...,
     ) -> ActionResult:
-        """Run an action and wait for its end."""
+        """Run an action and wait for its end; `told` is called with each line it logs."""
         ...
 
     def debug_log(
@@ -128,10 +129,12 @@ class Installation:
     Attributes:
         layout: where it keeps things.
         checkout: the project's folder (or the snap's): bundles, charms, libraries.
+        shuffle: seed of an order of hooks other than the usual one, for tests.
     """
 
     layout: Layout
     checkout: Path
+    shuffle: int | None = None
 
     @classmethod
     def from_environment(cls) -> Installation:
@@ -153,6 +156,10 @@ class Installation:
     def bundle(self) -> Path:
         """The bundle that `up` deploys unless told otherwise."""
         return self.checkout / "bundles" / "microstack.yaml"
+
+    def overlay(self, name: str) -> Path:
+        """Return one of the overlays that come with the bundle."""
+        return self.checkout / "bundles" / "overlays" / f"{name}.yaml"
 
     @property
     def keys(self) -> Path:
@@ -231,7 +238,16 @@ class Installation:
         """Return the facts of the host that this installation is on."""
         from microstack.environment import CACHE
 
-        return observe([self.layout.root, CACHE], self._processes())
+        lacking = ["kvm"] if self._guests_are_emulated() else []
+        return observe([self.layout.root, CACHE], self._processes(), lacking)
+
+    def _guests_are_emulated(self) -> bool:
+        """Tell what the running cloud has found out; many hosts have a KVM that runs no guest."""
+        rendered = self.layout.etc / "nova-compute/nova.conf"
+        try:
+            return "virt_type = qemu" in rendered.read_text().splitlines()
+        except OSError:
+            return False
 
     def prepare(self, step: Callable[[str], None]) -> None:
         """Install what the cloud is run from.
@@ -246,6 +262,19 @@ class Installation:
             guest_image.ensure(self.checkout, step)
         except environment.InstallationError as failure:
             raise Failure(str(failure), f"mend it, then {program()} up again") from None
+
+    def prepare_tests(self, step: Callable[[str], None]) -> None:
+        """Install what tests of the cloud are run from.
+
+        Raises:
+            Failure: the environment cannot be installed.
+        """
+        from microstack import environment
+
+        try:
+            environment.prepare_tests(self.layout.snap, self.checkout, step)
+        except environment.InstallationError as failure:
+            raise Failure(str(failure), f"mend it, then {program()} test again") from None
 
     def start(self) -> None:
         """Start the supervisor, the snap runtime and the machine agent where they do not run.
@@ -297,6 +326,7 @@ class Installation:
         argv += ["--hook-env", f"SNAPD_SOCKET={self.layout.snapd_socket}"]
         argv += ["--hook-env", f"SNAP_COMMON={self.layout.snap_common}"]
         argv += ["--hook-path", str(self.layout.bin)]
+        argv += [] if self.shuffle is None else ["--shuffle", str(self.shuffle)]
         for path in libraries:
             argv += ["--python-path", path]
         for module in PRELOADED:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from microstack.errors import Failure
-from microstack.installation import CLOUD, Installation, program
+from microstack.installation import Installation, program
 
 
 def openstack(context: typer.Context) -> None:
@@ -32,8 +32,9 @@ def become_openstack(arguments: Sequence[str]) -> NoReturn:
     client = Installation.from_environment().layout.snap / "openstack/bin/openstack"
     if not client.exists():
         raise Failure("the OpenStack client is not installed yet", f"{program()} up")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    os.execve(client, ["openstack", *arguments], {**environment, "OS_CLOUD": CLOUD})  # noqa: S606
+    from microstack import clouds
+
+    os.execve(client, ["openstack", *arguments], clouds.environment(os.environ))  # noqa: S606
 
 
 def become_juju(arguments: Sequence[str]) -> NoReturn:

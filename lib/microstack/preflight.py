@@ -33,6 +33,7 @@ class Wanted:
         bridge: the bridge that has it.
         application: the application whose option it is.
         chosen: whether the bundle sets it, instead of leaving it at its default.
+        applications: what it deploys.
     """
 
     ports: Mapping[int, str]
@@ -40,6 +41,7 @@ class Wanted:
     bridge: str
     application: str
     chosen: bool
+    applications: frozenset[str] = frozenset()
 
 
 def read(bundle: Path, overlays: Sequence[Path], deployed: Options | None = None) -> Wanted:
@@ -80,7 +82,9 @@ def wanted(
     """Return what applications need: each one's name, options' values, and options chosen."""
     ports: dict[int, str] = {}
     address, bridge, owner, chosen = None, "", "", False
+    names: set[str] = set()
     for name, values, given in applications:
+        names.add(name)
         for option, value in values.items():
             if isinstance(value, int) and option.split("-")[-1] == "port":
                 ports.setdefault(value, f"{name}.{option}")
@@ -88,7 +92,7 @@ def wanted(
             address = str(values[SUBNET_OPTION]) or None
             bridge, owner = str(values.get(BRIDGE_OPTION, "")), name
             chosen = SUBNET_OPTION in given
-    return Wanted(ports, address, bridge, owner, chosen)
+    return Wanted(ports, address, bridge, owner, chosen, frozenset(names))
 
 
 def check(facts: Facts, wanted: Wanted, running: bool) -> list[Finding]:

@@ -65,10 +65,18 @@ def up(
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="How long to wait for the applications.")
     ] = TIMEOUT,
+    shuffle: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SEED", hidden=True, help="For tests: hooks one at a time, in another order."
+        ),
+    ] = None,
 ) -> None:
     """Bring the cloud up; resumes after any interruption."""
     request = Request(bundle, tuple(overlay or ()), image, timeout)
     installation = Installation.from_environment()
+    if shuffle is not None:
+        installation = replace(installation, shuffle=shuffle)
     try:
         with progress(sys.stdout) as shown:
             lines = bring_up(installation, request, shown)
@@ -121,6 +129,8 @@ def bring_up(installation: Installation, request: Request, shown: Progress) -> l
         options.overlay(installation.options()) as chosen,
     ):
         installation.prepare(shown.step)
+        if "tempest" in wanted.applications:
+            installation.prepare_tests(shown.step)
         shown.step("starting the machine agent and the snap runtime")
         installation.start()
         shown.step("deploying the bundle")

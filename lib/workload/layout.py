@@ -127,6 +127,11 @@ class Layout:
         return self.snap_common / "digests.json"
 
     @property
+    def service_events(self) -> Path:
+        """The latest changes of services' states, one JSON document a line."""
+        return self.run / "service-events.jsonl"
+
+    @property
     def ledger(self) -> Path:
         """What was made on the host outside this root."""
         return self.snap_common / "ledger.jsonl"

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -37,8 +38,10 @@ class Handler(BaseHTTPRequestHandler):
     server: Keystone
 
     def do_GET(self) -> None:
-        name = self.path.partition("?")[0].split("/")[-1]
-        self.reply({name: self.server.collections[name]})
+        address = urlsplit(self.path)
+        name, wanted = address.path.split("/")[-1], parse_qs(address.query).get("name")
+        found = self.server.collections[name]
+        self.reply({name: [e for e in found if wanted in (None, [e.get("name")])]})
 
     def do_POST(self) -> None:
         name = self.path.split("/")[-1]
@@ -143,6 +146,20 @@ def test_no_password_is_logged(keystone: Keystone, caplog: pytest.LogCaptureFixt
     ensure(keystone)
     assert "hunter2" not in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_an_account_may_have_a_project_of_its_own_which_goes_with_it(keystone: Keystone) -> None:
+    ensure(keystone)
+    client = identity.Identity(keystone.url, "hunter2")
+    place = identity.Place("admin-tempest", ("admin",), "Of tempest")
+    client.ensure_account("admin-tempest", "secret", place)
+    found = keystone.collections
+    assert [project["name"] for project in found["projects"]] == ["service", "admin-tempest"]
+    assert found["role_assignments"][-1] == {"user": {"id": "users-1"}, "role": {"id": "r-admin"}}
+    assert len(found["role_assignments"]) == 3
+    client.remove_account("admin-tempest", "admin-tempest")
+    assert [user["name"] for user in found["users"]] == ["glance"]
+    assert [project["name"] for project in found["projects"]] == ["service"]
 
 
 def test_removing_what_is_not_there_is_no_error(keystone: Keystone) -> None:

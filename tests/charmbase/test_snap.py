@@ -269,6 +269,52 @@ def test_a_job_outlives_a_killed_hook_and_its_next_run_waits_for_it(
     assert runs.read_text().split() == ["begins", "ends"] * 2
 
 
+def test_a_job_that_is_followed_tells_each_line_while_it_runs(job: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    job.write_text(
+        f'#!/bin/sh\necho begins "$@"\nread line < {fifo}\necho $line\n'
+        "echo '{\"passed\": 1}'\nexit 1\n"
+    )
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if line.startswith("begins"):
+            fifo.write_text("goes on\n")
+
+    done = snap.follow_job("glance-db-sync", ["--list=a b"], tell)
+    assert told == ["begins --list=a b", "goes on"]
+    assert (done.code, done.document) == (1, {"passed": 1})
+
+
+def test_a_job_that_is_followed_ends_with_who_follows_it(job: Path, tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    job.write_text(
+        f"#!/bin/sh\ntrap 'echo > {ended}; exit 0' TERM\necho begins\nwhile :; do :; done\n"
+    )
+
+    class CancelledError(Exception): ...
+
+    def cancel(line: str) -> None:
+        raise CancelledError
+
+    with pytest.raises(CancelledError):
+        snap.follow_job("glance-db-sync", [], cancel)
+    assert ended.exists()
+
+
+def test_of_a_job_that_is_followed_one_runs_at_a_time(job: Path) -> None:
+    job.write_text("#!/bin/sh\necho begins\n")
+
+    def again(line: str) -> None:
+        with pytest.raises(snap.JobFailed, match="an earlier run of glance-db-sync has not ended"):
+            snap.follow_job("glance-db-sync", [], lambda _: None)
+
+    # Its end keeps the lock as long as it is followed.
+    assert snap.follow_job("glance-db-sync", [], again).last == ["begins"]
+
+
 def test_a_job_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(snap.JobFailed, match=r"microstack\.nothing is not installed"):
         snap.run_job("nothing")

@@ -17,13 +17,23 @@ import pytest
 from openstack.connection import Connection
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.cloud import strangers
 from tests.cloud.guests import Guest
 from tests.cloud.host_state import HostState
 from workload.layout import Layout
 
 CHECKOUT = Path(__file__).parents[2]
 ARTEFACTS = CHECKOUT / "tests" / "artefacts"
-ORDER = ("test_up", "test_guests", "test_console", "test_dashboard", "test_faults", "test_remove")
+ORDER = (
+    "test_migrations",
+    "test_up",
+    "test_guests",
+    "test_console",
+    "test_dashboard",
+    "test_validation",
+    "test_faults",
+    "test_remove",
+)
 
 SDK_WARNINGS = "default"
 """openstacksdk 4 warns of methods of its own that it calls itself, and gives up a service when a
@@ -64,7 +74,12 @@ class Microstack:
         """Run a command to its end, in at most `timeout` seconds; its output is in failures."""
         command = [str(CHECKOUT / "microstack"), *arguments]
         result = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **strangers.VARIABLES},
         )
         if check and result.returncode:
             output = f"{result.stdout}\n{result.stderr}"
@@ -79,6 +94,7 @@ class Microstack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env={**os.environ, **strangers.VARIABLES},
         )
 
     def status(self) -> dict[str, Any]:
@@ -101,7 +117,7 @@ def microstack() -> Microstack:
 
 
 @pytest.fixture(scope="session")
-def host_before(microstack: Microstack) -> HostState:
+def host_before(microstack: Microstack) -> Iterator[HostState]:
     """The host as it was before there was a cloud; packages and environments are there."""
     if os.geteuid() != 0:
         pytest.skip("brings a cloud up on this host, which needs root")
@@ -109,7 +125,9 @@ def host_before(microstack: Microstack) -> HostState:
         pytest.fail(f"a cloud is here already: {CHECKOUT}/microstack remove --yes")
     microstack("prepare")
     microstack("remove", "--yes")  # what is installed stays, the folder it was prepared in goes
-    return collect_host()
+    # All that follows is tested on a host that has configuration of its own for everything.
+    with strangers.planted():
+        yield collect_host()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -34,44 +33,37 @@ def charm() -> Callable[[str], Path]:
     return lambda name: next(Path(packed).resolve().glob(f"{name}_*.charm"))
 
 
-@pytest.fixture(scope="module")
-def juju(tmp_path_factory: pytest.TempPathFactory) -> Iterator[jubilant.Juju]:
-    """A client of an empty model."""
-    controller = os.environ.get("JUJU")
-    if controller is not None:
-        with _temporary_model(jubilant.Juju(cli_binary=controller)) as juju:
-            yield juju
-        return
-    folder = tmp_path_factory.mktemp("machine")
-    with _agent(folder):
-        yield jubilant.Juju(cli_binary=_command(folder), model="test", wait_timeout=PATIENCE)
-
-
-@contextlib.contextmanager
-def _temporary_model(juju: jubilant.Juju) -> Iterator[jubilant.Juju]:
-    """A model of a controller; `jubilant.temp_model` knows only the `juju` of the PATH."""
-    juju.add_model(f"integration-{secrets.token_hex(4)}")
-    try:
-        yield juju
-    finally:
-        assert juju.model
-        juju.destroy_model(juju.model, destroy_storage=True, force=True)
-
-
-def _command(folder: Path) -> Path:
-    """A `juju` that talks to the agent of a folder."""
+@pytest.fixture(scope="session", autouse=True)
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The `juju` that is tested, first on the PATH: jubilant knows only that one by itself."""
+    folder = tmp_path_factory.mktemp("juju")
     command = folder / "juju"
-    command.write_text(
-        f"#!/bin/sh\nPYTHONPATH={ROOT}/lib MACHINE_SOCKET={folder}/socket "
-        f'exec {sys.executable} -m machine juju "$@"\n'
-    )
-    command.chmod(0o755)
-    return command
+    controller = os.environ.get("JUJU")
+    with contextlib.ExitStack() as stack:
+        if controller is None:
+            stack.enter_context(_agent(folder))
+            controller = (
+                f"env PYTHONPATH={ROOT}/lib MACHINE_SOCKET={folder}/socket "
+                f"{sys.executable} -m machine juju"
+            )
+        command.write_text(f'#!/bin/sh\nexec {controller} "$@"\n')
+        command.chmod(0o755)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        yield command
+
+
+@pytest.fixture(scope="module")
+def juju(command: Path) -> Iterator[jubilant.Juju]:
+    """A client of an empty model, which is destroyed at the end."""
+    with jubilant.temp_model() as juju:
+        juju.wait_timeout = PATIENCE
+        yield juju
 
 
 @contextlib.contextmanager
 def _agent(folder: Path) -> Iterator[None]:
-    options = ("--state", folder / "state", "--socket", folder / "socket", "--model", "test")
+    options = ("--state", folder / "state", "--socket", folder / "socket", "--model", "controller")
     with (folder / "agent.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "machine", "agent", *map(str, options)],

@@ -86,6 +86,19 @@ VECTORS: dict[str, dict[str, dict[str, str]]] = {
             "credentials": '"secret:d0erdgfmp25c762i8np0"',
         },
     },
+    "keystone_admin": {
+        "RequirerData": {},
+        "ProviderData": {
+            "api-version": '"v3"',
+            "region": '"RegionOne"',
+            "internal-endpoint": '"http://10.0.0.1:5000/v3"',
+            "public-endpoint": '"http://10.0.0.1:5000/v3"',
+            "user-domain-name": '"Default"',
+            "project-domain-name": '"Default"',
+            "project-name": '"admin-tempest"',
+            "credentials": '"secret:d0erdgfmp25c762i8np0"',
+        },
+    },
     "glance": {
         "RequirerData": {},
         "ProviderData": {"glance-api-server": '"http://10.0.0.1:9292"'},
@@ -111,6 +124,7 @@ VECTORS: dict[str, dict[str, dict[str, str]]] = {
         "RequirerData": {"hypervisor-hostname": '"node-1"'},
         "ProviderData": {
             "spice-proxy-url": '"http://10.0.0.1:6082/spice_auto.html"',
+            "takes-hypervisors": "true",
         },
     },
     "neutron_plugin": {

@@ -151,6 +151,20 @@ def test_two_charms_with_a_relation_and_a_secret(agent: Agent):
     assert agent.message("web/0") == "hi user-1 p1x"
 
 
+def test_what_an_action_logs_is_told_while_it_runs(agent: Agent):
+    agent.deploy(ONE)
+    agent.settle()
+
+    class ToldError(Exception): ...
+
+    def tell(line: str) -> None:
+        raise ToldError(line)
+
+    # The action never ends by itself.
+    with pytest.raises(ToldError, match="showing"):
+        agent.client.run("recorder/0", "show", {"outcome": "hang"}, PATIENCE, tell)
+
+
 def test_forks_and_programs_give_the_same(tmp_path: Path):
     seen: list[Any] = []
     for way in ("fork", "exec"):

@@ -1,4 +1,4 @@
-"""The cloud's bundle and overlay on `machine`, with its own charms and a stand-in for the snap.
+"""The cloud's bundle and overlays on `machine`, with its own charms and a stand-in for the snap.
 
 From the bundle to the snap config of every component: what services get to see at the end.
 """
@@ -10,12 +10,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tenacity
 
 from machine.client import Client
+from machine.model import Model
+from machine.store import Store
 from workload.components import ALL
 
 ROOT = Path(__file__).parents[2]
@@ -30,15 +34,21 @@ def noted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory, noted: Path) -> Iterator[Client]:
-    state = tmp_path_factory.mktemp("machine")
+    with agent(tmp_path_factory.mktemp("machine"), noted) as client:
+        yield client
+
+
+@contextmanager
+def agent(state: Path, noted: Path, *options: str) -> Iterator[Client]:
+    """An agent with the bundle and the overlay deployed and settled."""
     socket = state / "machine.socket"
     folders = (Path(__file__).parent / "stand_ins", ROOT / "lib", ROOT)
-    command = [sys.executable, "-m", "machine", "agent"]
+    command = [sys.executable, "-m", "machine", "agent", *options]
     command += ["--state", str(state), "--socket", str(socket), "--address", "127.0.0.1"]
     command += ["--hook-env", f"STAND_IN={noted}", "--preload", "cloud_stand_in"]
     command += [word for folder in folders for word in ("--python-path", str(folder))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
-    with subprocess.Popen(command, env=environment) as agent:
+    with subprocess.Popen(command, env=environment) as process:
         try:
             for attempt in tenacity.Retrying(
                 stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.05)
@@ -47,11 +57,12 @@ def client(tmp_path_factory: pytest.TempPathFactory, noted: Path) -> Iterator[Cl
                     assert socket.exists()
             client = Client(socket)
             bundles = ROOT / "bundles"
-            client.deploy(bundles / "microstack.yaml", [bundles / "overlays" / "volumes.yaml"])
+            overlays = sorted((bundles / "overlays").glob("*.yaml"))
+            client.deploy(bundles / "microstack.yaml", overlays)
             client.wait_idle(SETTLED)
             yield client
         finally:
-            agent.terminate()
+            process.terminate()
 
 
 def notes(folder: Path, kind: str) -> list[str]:
@@ -116,3 +127,39 @@ def test_the_catalog_is_whole(client: Client, noted: Path) -> None:
         "placement http://127.0.0.1:8778",
         "volumev3 http://127.0.0.1:8776/v3",
     ]
+
+
+# ---- any legal order of hooks
+
+
+SEEDS = range(int(os.environ.get("MICROSTACK_SEEDS", "3")))
+"""How many orders are tried; CI has time for a few."""
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What snap config ends as in Juju's usual order."""
+    return snap_config(tmp_path_factory.mktemp("usual"))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_order_of_hooks_ends_in_the_same_snap_config(
+    tmp_path: Path, usual: dict[str, Any], seed: int
+) -> None:
+    assert snap_config(tmp_path, "--shuffle", str(seed)) == usual
+
+
+def snap_config(folder: Path, *options: str) -> dict[str, Any]:
+    """Every component's snap config, with the names of secrets in place of what they hold."""
+    state, noted = folder / "state", folder / "noted"
+    for made in (state, noted):
+        made.mkdir()
+    with agent(state, noted, *options) as client:
+        assert {record.outcome for record in client.hooks()} == {"done"}
+    store = Store(state / "store.db", lambda: Model("", ""))
+    text = json.dumps({name: json.loads((noted / f"{name}.json").read_text()) for name in ALL})
+    for secret in store.model.secrets.values():
+        for key, value in secret.revisions[secret.latest].content.items():
+            text = text.replace(json.dumps(value)[1:-1], f"<{secret.owner} {secret.label} {key}>")
+    store.close()
+    return json.loads(text)

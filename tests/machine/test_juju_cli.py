@@ -164,8 +164,10 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
     ("arguments", "code", "complaint"),
     [
         (("bootstrap",), 1, 'ERROR juju: "bootstrap" is not offered on this host'),
-        (("add-model", "other"), 1, 'ERROR juju: "add-model" is not offered on this host'),
-        (("model-config", "name=other"), 1, "ERROR setting name is not offered on this host"),
+        (("model-config", "name=other"), 1, 'ERROR "name" of a model cannot be changed'),
+        (("destroy-model", "test", "--no-prompt"), 1, 'ERROR "test" is a controller'),
+        (("status", "-m", "elsewhere:test"), 1, "ERROR controller elsewhere not found"),
+        (("status", "-m", "bob/test"), 1, "ERROR model machine:bob/test not found"),
         (("exec", "--machine", "0", "true"), 1, "ERROR exec --machine is not offered"),
         (("status", "--fast"), 2, "ERROR No such option: --fast"),
         (("config", "nobody"), 1, 'ERROR application "nobody" not found'),
@@ -194,7 +196,7 @@ def test_another_model_is_not_found(juju: jubilant.Juju):
     other = jubilant.Juju(cli_binary=juju.cli_binary, model="other")
     with pytest.raises(jubilant.CLIError) as refusal:
         other.status()
-    assert "ERROR model other not found" in refusal.value.stderr
+    assert "ERROR model machine:admin/other not found" in refusal.value.stderr
 
 
 def test_an_option_that_a_charm_does_not_have_is_refused_before_it_is_deployed(

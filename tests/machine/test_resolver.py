@@ -64,7 +64,17 @@ class Run:
         return {name: hook for name, hook in hooks.items() if hook}
 
     def step(self, name: str, *, fail: bool = False) -> Hook:
-        hook = self.due()[name]
+        return self.run(name, self.due()[name], fail=fail)
+
+    def any_step(self, random: Random, *, fail: bool = False) -> bool:
+        """Run one of the hooks that may come next; False if there is none."""
+        units = sorted(self.model.units.values(), key=lambda u: u.name)
+        legal = [(u.name, h) for u in units for h in resolver.legal_hooks(self.model, u, self.now)]
+        if legal:
+            self.run(*random.choice(legal), fail=fail)
+        return bool(legal)
+
+    def run(self, name: str, hook: Hook, *, fail: bool = False) -> Hook:
         self.model = progress.begin(self.model, name, hook, self.now, "127.0.0.1")
         if fail:
             self.model = progress.failed(self.model, name, self.now, 1.0)
@@ -307,9 +317,8 @@ def test_units_that_come_and_go_at_any_instant_are_told_of_and_forgotten(random:
         principals = [name for name in sorted(alive) if not run.model.units[name].principal]
         if len(principals) > 2 and random.random() < 0.08:
             run.model = changes.remove_unit(run.model, random.choice(principals), run.now)
-        if due := sorted(run.due()):
-            run.step(random.choice(due), fail=random.random() < 0.1)
-            run.now += random.choice([0.0, 10.0])
+        run.any_step(random, fail=random.random() < 0.1)
+        run.now += random.choice([0.0, 10.0])
     run.now += progress.RETRY_MOST
     run.settle()
     assert_told_everything(run.model)
@@ -325,8 +334,7 @@ def test_any_order_of_deliveries_and_failures_converges(random: Random):
     """All orders end in the same databags, and everyone was told of every databag's last state."""
     apps = ("db", DB, 2), ("web", WEB, 2), ("agent", AGENT, 0)
     run = Run(deployed(*apps, relations=("db web", "web agent")))
-    while due := sorted(run.due()):
-        run.step(random.choice(due), fail=random.random() < 0.1)
+    while run.any_step(random, fail=random.random() < 0.1):
         run.now += random.choice([0.0, 10.0])
     run.now += progress.RETRY_MOST
     run.settle()
@@ -363,12 +371,55 @@ def test_removal_at_any_instant_leaves_nothing(random: Random):
     apps = ("db", DB, 2), ("web", WEB, 1), ("agent", AGENT, 0)
     run = Run(deployed(*apps, relations=("db web", "web agent")))
     for _ in range(random.randrange(60)):
-        if due := sorted(run.due()):
-            run.step(random.choice(due))
+        run.any_step(random)
     for name in random.sample(["db", "web", "agent"], 3):
         run.model = changes.remove_application(run.model, name, run.now)
     run.settle()
     assert not run.model.applications and not run.model.units and not run.model.relations
+
+
+class TestShuffle:
+    """Hooks one at a time, in an order that a seed chooses."""
+
+    def hooks(self, seed: int) -> list[tuple[str, str]]:
+        run = Run(deployed(("db", DB, 2), ("web", WEB, 1), relations=("db web",)))
+        while chosen := resolver.shuffled(run.model, run.now, seed):
+            run.run(*chosen)
+        assert_told_everything(run.model)
+        return run.hooks
+
+    def test_a_seed_is_one_order_and_another_seed_another(self):
+        orders = {tuple(self.hooks(seed)) for seed in range(8)}
+        assert self.hooks(3) == self.hooks(3)
+        assert len(orders) == 8
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_it_keeps_what_juju_promises(self, seed: int):
+        for unit in ("db/0", "db/1", "web/0"):
+            hooks = [hook for name, hook in self.hooks(seed) if name == unit]
+            assert hooks[0] == "install"
+            assert hooks[hooks.index("config-changed") + 1] == "start"
+            created = [hooks.index(h) for h in hooks if h.endswith("-created")]
+            told = [hooks.index(h) for h in hooks if h.endswith(("-joined", "-changed"))]
+            assert max(created) < hooks.index("config-changed") <= min(told)
+            joined = hooks.index("database-relation-joined")
+            assert "database-relation-changed" in hooks[joined:]
+
+    def test_a_hook_that_was_killed_runs_again_before_any_other(self):
+        run = Run(deployed(("db", DB, 2), ("web", WEB, 1), relations=("db web",)))
+        for _ in range(12):
+            name, hook = chosen = resolver.shuffled(run.model, run.now, 1)
+            killed = progress.begin(run.model, name, hook, run.now, "127.0.0.1")
+            assert resolver.shuffled(killed, run.now, 1) == chosen
+            run.run(name, hook)
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_update_status_waits_until_there_is_nothing_else(self, seed: int):
+        run = Run(deployed(("db", DB, 1), ("web", WEB, 1)))
+        run.settle()
+        run.now += 300.0
+        run.model = changes.set_options(run.model, "db", {"size": 2}, (), run.now)
+        assert resolver.shuffled(run.model, run.now, seed) == ("db/0", Hook("config-changed"))
 
 
 @pytest.mark.parametrize("later", ["changed", "removed"])

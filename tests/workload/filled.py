@@ -99,6 +99,7 @@ CONFIG: dict[str, dict[str, Any]] = {
         "schema-release": RELEASE,
         "volume-group": "microstack-volumes",
     },
+    "tempest": {"identity": identity("admin-tempest")},
     "horizon": {
         "auth-url": "http://10.0.0.1:5000/v3",
         "region": "RegionOne",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workload.layout import Layout
-from workload.runtime import boot
+from workload.runtime import boot, home
 from workload.runtime.programs import Program, launcher, supervisord_conf
 from workload.service_table import ServiceTable, TableError
 
@@ -92,6 +92,19 @@ def test_its_socket_is_roots_alone(conf: str):
         "file": "/ms/run/supervisor.sock",
         "chmod": "0600",
     }
+
+
+def test_services_find_empty_folders_at_home_instead_of_the_hosts(layout: Layout):
+    table = """\
+apps:
+  web-worker:
+    command: openstack/bin/python $SNAP/openstack/bin/web-working-class --config-file web.conf
+    daemon: simple
+"""
+    layout.snap_data.mkdir(parents=True)
+    home.make(layout, ServiceTable.parse(table))
+    names = {"web", "web-api", "web-manage", "web-worker", "web-working-class", "python", "uwsgi"}
+    assert {path.name for path in layout.snap_data.iterdir()} == {f"{n}.conf.d" for n in names}
 
 
 def test_programs_of_the_appliance_start_with_it():

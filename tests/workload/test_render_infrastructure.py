@@ -61,6 +61,15 @@ def test_erlang_distribution_stays_on_the_host(layout: Layout) -> None:
     assert "NODENAME=microstack@localhost\n" in environment
 
 
+def test_the_broker_reads_no_configuration_of_the_hosts_own(layout: Layout) -> None:
+    """Its defaults are in /etc/rabbitmq (https://www.rabbitmq.com/docs/configure)."""
+    lines = files(layout, "rabbitmq")["rabbitmq/rabbitmq-env.conf"].splitlines()
+    settings = dict(line.split("=", 1) for line in lines)
+    ours = f"{layout.etc}/rabbitmq/"
+    for name in ("CONFIG_FILE", "CONFIG_FILES", "ADVANCED_CONFIG_FILE", "ENABLED_PLUGINS_FILE"):
+        assert settings[name].startswith(ours), name
+
+
 def test_memcached_listens_on_a_socket_or_at_an_address(layout: Layout) -> None:
     local = files(layout, "memcached")["memcached/memcached.arguments"].splitlines()
     assert f"--unix-socket={layout.snap_common}/run/memcached/memcached.sock" in local

@@ -101,6 +101,21 @@ def test_a_service_speaks_to_others_by_its_own_account(
         assert conf[section]["auth_url"] == "http://10.0.0.1:5000/v3"
 
 
+def test_a_guest_is_resized_on_the_one_host_there_is(layout: Layout) -> None:
+    conf = ini(files(layout, "nova")["nova/nova.conf"])
+    assert conf["DEFAULT"]["allow_resize_to_same_host"] == "true"
+
+
+def test_images_are_taken_from_clients_that_pause_and_in_chunks_of_any_size(
+    layout: Layout,
+) -> None:
+    conf = ini(files(layout, "glance")["glance/uwsgi.ini"])["uwsgi"]
+    # Nova's pauses while it reads a snapshot; its chunks are larger than uWSGI's limit of 1 MiB.
+    assert int(conf["socket-timeout"]) >= 60
+    assert int(conf["chunked-input-timeout"]) >= 60
+    assert int(conf["chunked-input-limit"]) >= 16 << 20
+
+
 def test_services_stay_in_their_region(layout: Layout) -> None:
     conf = ini(files(layout, "nova")["nova/nova.conf"])
     for section in ("keystone_authtoken", "placement", "neutron", "glance"):
@@ -152,6 +167,19 @@ def test_apis_listen_where_they_are_told(
 ) -> None:
     text = files(layout, component, bind_address="10.0.0.1")[path]
     assert f"http-socket = 10.0.0.1:{port}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("component", "file"), [*MAIN_FILE.items(), ("keystone", "keystone/keystone.conf")]
+)
+def test_policies_are_read_beside_the_configuration_alone(
+    component: str, file: str, layout: Layout
+) -> None:
+    """By a bare name, the default, oslo.policy would find those in the host's /etc."""
+    policy = ini(files(layout, component)[file])["oslo_policy"]
+    folder = f"{layout.etc}/{component}"
+    assert policy["policy_file"] == f"{folder}/policy.yaml"
+    assert policy["policy_dirs"] == f"{folder}/policy.d"
 
 
 def test_hypervisors_have_no_database_account(layout: Layout) -> None:

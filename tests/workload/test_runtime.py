@@ -268,11 +268,56 @@ def test_a_killed_snapd_comes_back_and_leaves_services_alone(
     client = start()
     client.set_config(COMPLETE)
     pid = service(client, "web").pid
+    kill_snapd(layout)
+    client = start()
+    assert service(client, "web").pid == pid
+
+
+def test_a_killed_snapd_still_knows_what_became_of_services(
+    start: Callable[[], Client], layout: Layout
+):
+    client = start()
+    client.set_config({**COMPLETE, "cache.memory": 16})
+    eventually(lambda: service(client, "cache").deaths > 1)
+    eventually(lambda: service(client, "setup").state == "finished")
+    client.stop(["setup", "worker"])
+    before = client.events()
+    kill_snapd(layout)
+
+    client = start()
+    after = client.events()
+    assert after[: len(before)] == before
+    assert service(client, "setup").state == "stopped"
+    assert service(client, "worker").state == "stopped"
+    cache = service(client, "cache")
+    assert cache.deaths > 1
+    assert cache.reason == "exit status 7"
+
+
+def test_what_happens_while_snapd_is_away_is_told_once_it_is_back(
+    start: Callable[[], Client], layout: Layout
+):
+    client = start()
+    client.set_config(COMPLETE)
+    eventually(lambda: states(client, "web")[-1] == "RUNNING")
+    web = service(client, "web")
+    call(layout, "stopProcess", LISTENER)
+    os.kill(web.pid, signal.SIGKILL)
+    eventually(lambda: call(layout, "getProcessInfo", "web")["pid"] not in (0, web.pid))
+    client = start()
+    eventually(lambda: service(client, "web").deaths == 1)
+    assert states(client, "web")[-2:] == ["EXITED", "STARTING"]
+
+
+def kill_snapd(layout: Layout) -> None:
     (snapd,) = processes.of_service(layout, "snapd")
     os.kill(snapd.pid, signal.SIGKILL)
     processes.wait([snapd.pid], 5)
-    client = start()
-    assert service(client, "web").pid == pid
+
+
+def states(client: Client, name: str) -> list[str]:
+    """Return the states that a service has come through."""
+    return [event.state for event in client.events() if event.service == name]
 
 
 def test_start_brings_back_a_snapd_that_supervisord_has_given_up(

@@ -25,8 +25,8 @@ from charmbase import (
     new_password,
     sections,
 )
-from charmbase.identity import SERVICE_PROJECT, Identity, Service
-from interfaces import keystone, keystone_credentials, memcache, mysql_client
+from charmbase.identity import SERVICE, SERVICE_PROJECT, Identity, Place, Service
+from interfaces import keystone, keystone_admin, keystone_credentials, memcache, mysql_client
 from workload.config.keystone import KeystoneConfig
 
 
@@ -35,6 +35,7 @@ class Registered(BaseModel):
 
     username: str
     services: tuple[tuple[str, str], ...] = ()
+    project: str = SERVICE_PROJECT
     digest: str = ""
 
 
@@ -45,6 +46,7 @@ class Client:
     relation: ops.Relation
     username: str
     services: tuple[Service, ...] = ()
+    place: Place = SERVICE
 
     @property
     def name(self) -> str:
@@ -53,10 +55,13 @@ class Client:
 
     def registered(self, generation: int) -> Registered:
         """Return what is noted once Keystone knows this account and these services."""
-        known = repr((self.username, self.services, generation))
+        # The place of most isn't part of it, so that a new revision finds them registered.
+        own = () if self.place is SERVICE else (self.place,)
+        known = repr((self.username, self.services, generation, *own))
         return Registered(
             username=self.username,
             services=tuple((service.type, service.name) for service in self.services),
+            project=self.place.project,
             digest=hashlib.sha256(known.encode()).hexdigest(),
         )
 
@@ -74,6 +79,7 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
     cache = Requires("cache", memcache.Requirer)
     identity_service = Provides("identity-service", keystone.Provider)
     identity_credentials = Provides("identity-credentials", keystone_credentials.Provider)
+    identity_admin = Provides("identity-admin", keystone_admin.Provider)
 
     bootstrap = Job(
         "keystone-bootstrap", needs=("database", "bootstrap", "fernet-keys", "credential-keys")
@@ -136,6 +142,10 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
             # Who asks for no account is told where Keystone is all the same.
             data = self._credentials_data(config, secrets.get(relation.id))
             self.identity_credentials.publish(data, relation)
+        for client in clients:
+            if client.relation.name == "identity-admin":
+                admin = self._admin_data(config, client, secrets[client.relation.id])
+                self.identity_admin.publish(admin, client.relation)
 
     def _clients(self, config: KeystoneConfig) -> list[Client]:
         region = config.bootstrap.region
@@ -149,7 +159,13 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
             for asked in self.identity_credentials.requests()
             if asked.data.username
         ]
-        return services + accounts
+        administrators = [
+            Client(asked.relation, name, place=Place(name, ("admin",), f"Of {asked.app}"))
+            for asked in self.identity_admin.requests()
+            # What begins with an application's name may be what it cleans up.
+            for name in [f"admin-{asked.app}"]
+        ]
+        return services + accounts + administrators
 
     def _register(self, clients: Sequence[Client], config: KeystoneConfig) -> None:
         for client in clients:
@@ -168,7 +184,7 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
             _remove(identity, gone, wanted.values())
             for client in due:
                 content = self.vault.get(client.name) or {}
-                identity.ensure_account(client.username, content["password"])
+                identity.ensure_account(client.username, content["password"], client.place)
                 for service in client.services:
                     identity.ensure_service(service)
             self.peers.note(
@@ -177,7 +193,8 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
         self.vault.keep("account-", {f"account-{r.id}" for r in self._client_relations()})
 
     def _client_relations(self) -> list[ops.Relation]:
-        return [*self.identity_service.relations, *self.identity_credentials.relations]
+        endpoints = (self.identity_service, self.identity_credentials, self.identity_admin)
+        return [relation for endpoint in endpoints for relation in endpoint.relations]
 
     def _identity(self, config: KeystoneConfig) -> Identity:
         password = config.bootstrap.admin_password
@@ -211,6 +228,21 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
             project_domain_name="Default",
             project_name=SERVICE_PROJECT,
             admin_role="admin",
+            credentials=secret,
+        )
+
+    def _admin_data(
+        self, config: KeystoneConfig, client: Client, secret: str
+    ) -> keystone_admin.ProviderData:
+        url = config.bootstrap.public_url
+        return keystone_admin.ProviderData(
+            api_version="v3",
+            region=config.bootstrap.region,
+            internal_endpoint=url,
+            public_endpoint=url,
+            user_domain_name="Default",
+            project_domain_name="Default",
+            project_name=client.place.project,
             credentials=secret,
         )
 
@@ -291,7 +323,7 @@ def _remove(identity: Identity, gone: Sequence[Registered], kept: Any) -> None:
     usernames = {registered.username for registered in kept}
     for registered in gone:
         if registered.username not in usernames:
-            identity.remove_account(registered.username)
+            identity.remove_account(registered.username, registered.project)
         for type_, name in registered.services:
             identity.remove_service(type_, name)
 

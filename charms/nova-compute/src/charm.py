@@ -13,9 +13,12 @@ from charmbase import (
     Provides,
     Requires,
     Services,
+    probes,
     sections,
 )
+from charmbase.charm import SERVICE_TIMEOUT
 from interfaces import keystone_credentials, neutron_plugin, nova_compute, rabbitmq
+from provider import ResourceProvider
 from workload.config.nova_compute import NovaComputeConfig
 
 
@@ -49,6 +52,16 @@ class NovaComputeCharm(ComponentCharm[NovaComputeConfig]):
         "reserved-host-memory": Option("reserved-host-memory"),
         "resume-on-boot": Option("resume-on-boot"),
     }
+
+    def awaited(self, config: NovaComputeConfig) -> str:
+        """Say that Nova, or then Placement, does not know the hypervisor yet."""
+        offer: nova_compute.ProviderData | None = self.view(NovaComputeCharm.compute)
+        if offer is None or not offer.takes_hypervisors:
+            return f"{self.describe(NovaComputeCharm.compute)} does not take hypervisors yet"
+        registered = ResourceProvider()
+        if probes.wait(registered, config, SERVICE_TIMEOUT):
+            return ""
+        return registered.fault(config)
 
     def publish(self, config: NovaComputeConfig) -> None:
         """Name the hypervisor to the control plane and to the network plugin."""

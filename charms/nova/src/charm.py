@@ -134,6 +134,15 @@ class NovaCharm(ComponentCharm[NovaConfig]):
             )
             self.nova_service.publish(data, relation)
 
+    def publish(self, config: NovaConfig) -> None:
+        """Tell hypervisors that they can register, once Placement answers too."""
+        placed: placement.ProviderData | None = self.view(NovaCharm.placement)
+        data = nova_compute.ProviderData(
+            spice_proxy_url=config.spice.url,
+            takes_hypervisors=True if placed and placed.placement_url else None,
+        )
+        self.compute.publish(data)
+
     def _on_rotate_metadata_secret(self, event: ops.ActionEvent) -> None:
         if not self.peers.writable:
             event.fail("run this on the leader")

@@ -18,6 +18,7 @@ from workload.components import (
     ovn_chassis,
     placement,
     rabbitmq,
+    tempest,
 )
 
 ALL: dict[str, Component] = {
@@ -37,6 +38,7 @@ ALL: dict[str, Component] = {
         cinder.COMPONENT,
         cinder_lvm.COMPONENT,
         horizon.COMPONENT,
+        tempest.COMPONENT,
     )
 }
 """Components by name, in the order in which a cloud needs them."""

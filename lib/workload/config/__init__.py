@@ -18,6 +18,7 @@ from workload.config.ovn_chassis import OvnChassisConfig
 from workload.config.placement import PlacementConfig
 from workload.config.rabbitmq import RabbitmqConfig
 from workload.config.shared import Component
+from workload.config.tempest import TempestConfig
 
 COMPONENTS: dict[str, type[Component]] = {
     "mariadb": MariadbConfig,
@@ -34,6 +35,7 @@ COMPONENTS: dict[str, type[Component]] = {
     "cinder": CinderConfig,
     "cinder-lvm": CinderLvmConfig,
     "horizon": HorizonConfig,
+    "tempest": TempestConfig,
 }
 """Snap config's top-level keys and the model of each."""
 

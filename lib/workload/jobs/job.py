@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+SHORT = 10
+LONG = 5
+"""Niceness of migrations. Where all run at once, the job that makes Keystone's accounts goes
+first, as everybody waits for it; then the long ones."""
+
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def common(*parts: str) -> Path:
@@ -18,8 +26,21 @@ def etc(*parts: str) -> Path:
     return common("etc", *parts)
 
 
+def give_way(niceness: int) -> None:
+    """Leave the processor to what is more urgent.
+
+    A job has a session of its own. Where the kernel schedules by session, niceness counts within
+    one alone, and the session has its own (sched(7), "The autogroup feature").
+    """
+    os.nice(niceness)
+    with suppress(OSError):
+        AUTOGROUP.write_text(str(niceness))
+
+
 def run(job: Callable[[], None]) -> None:
     """Run a job; end the process with 0, or with 1 and one line on stderr."""
+    # As services have it: in the caller's, OpenStack would look for configuration.
+    os.environ["HOME"] = os.environ["SNAP_DATA"]
     try:
         job()
     except Exception as error:

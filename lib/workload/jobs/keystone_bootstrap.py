@@ -14,6 +14,7 @@ from keystone.cmd import bootstrap
 from keystone.common import provider_api, sql
 from keystone.common.sql import upgrades
 
+from workload.jobs.first_migration import migrating
 from workload.jobs.job import etc, run
 
 SERVICE_PROJECT = "service"
@@ -24,9 +25,10 @@ CONF = keystone.conf.CONF
 def main() -> None:
     """Bring the database to where every service can be registered."""
     _configure()
-    upgrades.offline_sync_database_to_version()
-    _bootstrap()
-    _make_service_project()
+    with migrating(CONF.database.connection):
+        upgrades.offline_sync_database_to_version()
+        _bootstrap()
+        _make_service_project()
 
 
 def _configure() -> None:

@@ -16,7 +16,8 @@ os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
 from nova.cmd import manage
 from oslo_utils import uuidutils
 
-from workload.jobs.job import etc, run
+from workload.jobs.first_migration import migrating
+from workload.jobs.job import LONG, etc, give_way, run
 
 CELL1 = "cell1"
 DATABASE = "{scheme}://{username}:{password}@{hostname}:{port}/{path}?{query}"
@@ -25,13 +26,16 @@ TRANSPORT = "{scheme}://{username}:{password}@{hostname}:{port}/{path}"
 
 def main() -> None:
     """Bring all three databases and both mappings to this release."""
+    give_way(LONG)
     manage.config.parse_args(["nova-manage", "--config-file", str(etc("nova", "nova.conf"))])
     manage.objects.register_all()
     cell0 = etc("nova", "cell0.url").read_text().strip()
-    _check("api database", manage.ApiDbCommands().sync())
-    _map_cell0(cell0)
-    _check("cell databases", manage.DbCommands().sync())
-    _map_cell1()
+    config = manage.CONF
+    with migrating(config.api_database.connection, cell0, config.database.connection):
+        _check("api database", manage.ApiDbCommands().sync())
+        _map_cell0(cell0)
+        _check("cell databases", manage.DbCommands().sync())
+        _map_cell1()
 
 
 def _map_cell0(url: str) -> None:

@@ -18,7 +18,7 @@ from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay
 
 from workload import atomic, render
 from workload.layout import ROOT_VARIABLE, Layout
-from workload.runtime import processes
+from workload.runtime import home, processes
 from workload.runtime.client import Client, ClientError
 from workload.runtime.logs import last_lines
 from workload.runtime.programs import (
@@ -87,6 +87,7 @@ def start(
             raise BootError(str(error)) from None
         atomic.write(layout.supervisor_config, conf.encode())
         write_launchers(layout, table)
+        home.make(layout, table)
         if is_running(layout):
             _update(layout)
             _start_again(layout, [listener, *programs])

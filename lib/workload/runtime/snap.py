@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ from workload.runtime.status import ServiceStatus
 from workload.service_table import ServiceTable, TableError
 
 logger = logging.getLogger(__name__)
+
+BOOT = "MACHINE_BOOT_ID"
+"""Variable that is another after each start of the appliance."""
 
 LOCK_TIMEOUT = 300.0
 """Seconds to wait while a component is being configured; its services start in less."""
@@ -53,7 +57,7 @@ class Snap:
         self._engine = Engine(components, layout, self, templates)
         self._lock_timeout = lock_timeout
         self._on_options = on_options
-        self._held = _Held(layout.run / "held-services.json")
+        self._held = _Held(layout.run / "held.json")
         self._check_services(components)
 
     # -- config -------------------------------------------------------------------------------
@@ -283,23 +287,27 @@ def _describe(process: Process, *, oneshot: bool, missing: bool) -> str:
 
 
 class _Held:
-    """Services that a user stopped; on disk those that are to stay so after a reboot."""
+    """Services that a user stopped, and which of them are to stay so after a reboot.
+
+    Attributes:
+        names: those held now.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._disabled: set[str] = set(json.loads(path.read_text())) if path.exists() else set()
-        self.names = frozenset(self._disabled)
+        self._boot = os.environ.get(BOOT, "")
+        document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        self._disabled = frozenset[str](document.get("disabled", ()))
+        same = document.get("boot") == self._boot
+        self.names = frozenset[str](document["now"]) if same else self._disabled
 
     def add(self, names: Collection[str], *, persist: bool) -> None:
-        self.names |= frozenset(names)
-        if persist:
-            self._save(self._disabled | set(names))
+        self._save(self.names | set(names), self._disabled | set(names if persist else ()))
 
     def discard(self, names: Collection[str], *, persist: bool) -> None:
-        self.names -= frozenset(names)
-        if persist:
-            self._save(self._disabled - set(names))
+        self._save(self.names - set(names), self._disabled - set(names if persist else ()))
 
-    def _save(self, disabled: set[str]) -> None:
-        self._disabled = disabled
-        write_json(self._path, sorted(disabled))
+    def _save(self, names: frozenset[str], disabled: frozenset[str]) -> None:
+        self.names, self._disabled = names, disabled
+        document = {"boot": self._boot, "now": sorted(names), "disabled": sorted(disabled)}
+        write_json(self._path, document)

@@ -39,6 +39,7 @@ class ServiceEvent:
         time: in seconds since the epoch.
         state: in supervisord's words; `STARTING` is when the process was spawned.
         detail: of a death, e.g. `exit status 1`.
+        asked: whether somebody asked for this start; else the supervisor started what had died.
     """
 
     time: float
@@ -46,3 +47,4 @@ class ServiceEvent:
     state: str
     pid: int = 0
     detail: str = ""
+    asked: bool = False

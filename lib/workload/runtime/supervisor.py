@@ -11,7 +11,6 @@ import re
 import threading
 import time
 import xmlrpc.client
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -28,6 +27,7 @@ from workload.configure import ServiceError
 from workload.layout import Layout
 from workload.runtime import processes
 from workload.runtime.commands import run_command
+from workload.runtime.history import History
 from workload.runtime.services import ALIVE, ENDED, Process, State
 from workload.runtime.status import ServiceEvent
 from workload.service_table import App, ServiceTable
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 ONESHOT_TIMEOUT = 120.0
 """Seconds that starting a service waits for the oneshots it is ordered after."""
 
-REMEMBERED_EVENTS = 2000
+UNKNOWN_REASON = "for an unknown reason"
 
 
 @dataclass
@@ -53,11 +53,13 @@ class Supervisor:
         self._layout = layout
         self._table = table
         self._changed = threading.Condition()
+        self._history = History(layout.service_events)
         self._deaths = {name: _Deaths() for name in table.services}
-        self._events: deque[ServiceEvent] = deque(maxlen=REMEMBERED_EVENTS)
         # Starts whose event is still to come, and oneshots that were stopped after their end.
         self._commanded: set[str] = set()
         self._undone: set[str] = set()
+        for event in self._history.events:
+            self._recall(event)
 
     def processes(self) -> dict[str, Process]:
         """Return every service's process."""
@@ -67,7 +69,7 @@ class Supervisor:
     def events(self) -> list[ServiceEvent]:
         """Return the changes of state that are remembered, oldest first."""
         with self._changed:
-            return list(self._events)
+            return self._history.events
 
     def was_started(self) -> set[str]:
         """Return the services that were started and not stopped, dead ones included."""
@@ -120,10 +122,12 @@ class Supervisor:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode != Faults.NOT_RUNNING:
                 raise ServiceError(f"{name} cannot be stopped: {fault.faultString}") from None
+            self._note(ServiceEvent(time.time(), name, State.STOPPED))
         # Supervisord itself turns to SIGKILL when the time is up.
         if not self._await_end(name, app.stop_timeout + 10):
             raise ServiceError(f"{name} does not stop")
-        self._undone.add(name)
+        with self._changed:
+            self._undone.add(name)
         if app.stops_children:
             processes.end(processes.of_service(self._layout, name))
         self._run(app, app.post_stop_command)
@@ -161,24 +165,39 @@ class Supervisor:
             return
         state = State(event.removeprefix("PROCESS_STATE_"))
         died = state is State.BACKOFF or (state is State.EXITED and payload.get("expected") == "0")
-        reason = self._last_words(name) if died else ""
-        with self._changed:
-            if died:
-                self._deaths[name] = _Deaths(self._deaths[name].count + 1, reason)
-            if state is State.STARTING and name in self._commanded:
+        reason = (self._last_words(name) or UNKNOWN_REASON) if died else ""
+        if state is State.STARTING and name in self._commanded:
+            with self._changed:
                 self._commanded.discard(name)
-            else:
-                pid = int(payload.get("pid", 0))
-                self._events.append(ServiceEvent(time.time(), name, state, pid, reason))
-            self._changed.notify_all()
+                self._changed.notify_all()
+            return
+        pid = int(payload.get("pid", 0))
+        self._note(ServiceEvent(time.time(), name, state, pid, reason))
 
     def _note_start(self, name: str) -> None:
         # Noted here, when it happens: supervisord's events may come a second later.
+        self._note(ServiceEvent(time.time(), name, State.STARTING, asked=True))
         with self._changed:
-            self._deaths[name] = _Deaths()
             self._commanded.add(name)
-            self._undone.discard(name)
-            self._events.append(ServiceEvent(time.time(), name, State.STARTING))
+
+    def _note(self, event: ServiceEvent) -> None:
+        with self._changed:
+            self._recall(event)
+            self._history.add(event)
+            self._changed.notify_all()
+
+    def _recall(self, event: ServiceEvent) -> None:
+        """Count a death, forget those before a start that was asked for."""
+        if event.service not in self._deaths:
+            return
+        if event.asked:
+            self._deaths[event.service] = _Deaths()
+            self._undone.discard(event.service)
+        elif event.detail:
+            before = self._deaths[event.service].count
+            self._deaths[event.service] = _Deaths(before + 1, event.detail)
+        elif event.state == State.STOPPED:
+            self._undone.add(event.service)
 
     def _process(self, info: Mapping[str, Any]) -> Process:
         state = State(info["statename"])

@@ -41,7 +41,7 @@ class Identity:
     def __init__(self, auth_url: str, password: str) -> None:
         note("login", auth_url)
 
-    def ensure_account(self, username: str, password: str) -> None:
+    def ensure_account(self, username: str, password: str, place: object) -> None:
         note("account", username)
 
     def ensure_service(self, service: Any) -> None:

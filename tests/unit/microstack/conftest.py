@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,12 @@ class FakeMachine:
         action: str,
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        told: Callable[[str], None] = lambda _: None,
     ) -> ActionResult:
         self.told.append(("run", unit, action, dict(params or {}), timeout))
         assert self.result
+        for line in self.result.log:
+            told(line)
         return self.result
 
     def debug_log(
@@ -182,6 +185,9 @@ class FakeInstallation(Installation):
 
     def prepare(self, step: Any) -> None:
         self.done.append("prepare")
+
+    def prepare_tests(self, step: Any) -> None:
+        self.done.append("prepare tests")
 
     def start(self) -> None:
         self.done.append("start")

@@ -93,6 +93,11 @@ class TestExitCodes:
         assert log.stat().st_mode & 0o077 == 0
 
 
+def test_a_wrong_use_of_a_command_points_to_that_commands_help(capsys: Captured) -> None:
+    assert run(["explain"]) == 2
+    assert "hint: ./microstack explain --help" in capsys.readouterr().err
+
+
 class TestPassedThrough:
     @pytest.fixture
     def executed(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -116,17 +121,23 @@ class TestPassedThrough:
         return executed
 
     def test_openstack_gets_its_arguments_untouched_and_the_cloud(
-        self, installation: FakeInstallation, executed: list[Any]
+        self,
+        installation: FakeInstallation,
+        executed: list[Any],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         client = installation.layout.snap / "openstack/bin/openstack"
         client.parent.mkdir(parents=True)
         client.touch()
+        for name in ("OS_USERNAME", "OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "http_proxy"):
+            monkeypatch.setenv(name, "elsewhere")
         assert run(["openstack", "--", "server", "list", "--help", "-f", "json"]) == 0
         [(path, arguments, environment)] = executed
         assert path == str(client)
         assert arguments == ["openstack", "--", "server", "list", "--help", "-f", "json"]
         assert environment["OS_CLOUD"] == "microstack"
-        assert "PYTHONPATH" not in environment
+        assert environment["OS_CLIENT_CONFIG_FILE"].endswith(".config/openstack/clouds.yaml")
+        assert environment.keys().isdisjoint({"PYTHONPATH", "OS_USERNAME", "http_proxy"})
 
     def test_juju_speaks_to_this_installations_agent(
         self, installation: FakeInstallation, executed: list[Any]

@@ -36,11 +36,15 @@ class FakeIdentity:
     def __init__(self, auth_url: str, password: str) -> None:
         self.calls.append(("login", auth_url))
 
-    def ensure_account(self, username: str, password: str) -> None:
+    def ensure_account(self, username: str, password: str, place: Any) -> None:
         self.calls.append(("account", username, password))
+        if place.project != "service":
+            self.calls.append(("place", place.project, place.roles))
 
-    def remove_account(self, username: str) -> None:
+    def remove_account(self, username: str, project: str) -> None:
         self.calls.append(("remove", username))
+        if project != "service":
+            self.calls.append(("remove project", project))
 
     def ensure_service(self, service: Any) -> None:
         self.calls.append(("service", service.type, service.urls[0]))
@@ -179,6 +183,44 @@ def test_makes_no_account_for_who_asks_for_none(snap: FakeSnap, calls: Any) -> N
     assert json.loads(data["internal-endpoint"]) == "http://192.0.2.0:5000/v3"
     assert "credentials" not in data
     assert calls == []
+
+
+def test_gives_an_administrator_a_project_of_its_own_and_no_other_role(
+    snap: FakeSnap, calls: Any
+) -> None:
+    relation = testing.Relation("identity-admin", remote_app_name="tempest")
+    out = run(ready(relation))
+    data = out.get_relation(relation.id).local_app_data
+    account = secret_of(out, json.loads(data["credentials"]))
+    assert account["username"] == "admin-tempest"
+    assert json.loads(data["project-name"]) == "admin-tempest"
+    assert account["password"] not in str(data)
+    assert calls[1:] == [
+        ("account", "admin-tempest", account["password"]),
+        ("place", "admin-tempest", ("admin",)),
+    ]
+
+
+def test_an_administrator_and_its_project_go_with_the_relation(snap: FakeSnap, calls: Any) -> None:
+    relation = testing.Relation("identity-admin", remote_app_name="tempest")
+    out = run(ready(relation))
+    calls.clear()
+    context = testing.Context(CHARM)
+    gone = context.run(context.on.relation_broken(out.get_relation(relation.id)), out)
+    assert calls[1:] == [("remove", "admin-tempest"), ("remove project", "admin-tempest")]
+    assert not [secret for secret in gone.secrets if secret.label == f"account-{relation.id}"]
+
+
+def test_accounts_that_an_earlier_revision_registered_are_not_registered_again(
+    snap: FakeSnap, calls: Any
+) -> None:
+    mark = {
+        "username": "glance",
+        "services": [["image", "glance"]],
+        "digest": "",
+    }
+    registered = sys.modules[CHARM.__module__].Registered.model_validate(mark)
+    assert registered.project == "service"
 
 
 def test_removes_what_an_application_had_when_it_goes(snap: FakeSnap, calls: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,9 +10,10 @@ import ops
 import pytest
 from ops import testing
 
-from charmbase import load_charm
+from charmbase import load_charm, probes
 from charmbase.testing import FakeSnap, disagreements
 from interfaces.testing import PASSWORD, broker, compute_service, identity_credentials
+from workload.config import Section
 
 FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
@@ -121,6 +123,35 @@ def test_names_the_hypervisor_once_its_services_run(snap: FakeSnap) -> None:
     assert out.get_relation(plugin.id).local_unit_data["host"] == '"node-1"'
     nova = out.get_relations("compute")[0]
     assert nova.local_unit_data["hypervisor-hostname"] == '"node-1"'
+
+
+def test_waits_until_nova_takes_hypervisors(snap: FakeSnap) -> None:
+    """Its services run by then, so that it registers as soon as it can."""
+    state = ready()
+    (relation,) = [r for r in state.relations if r.endpoint == "compute"]
+    offer = {k: v for k, v in relation.remote_app_data.items() if k != "takes-hypervisors"}
+    early = replace(relation, remote_app_data=offer)
+    others = [r for r in state.relations if r is not relation]
+    out = run(replace(state, relations=[*others, early]))
+    assert out.unit_status == ops.WaitingStatus("compute (nova) does not take hypervisors yet")
+    assert out.get_relation(early.id).local_unit_data["hypervisor-hostname"] == '"node-1"'
+
+
+def test_is_active_once_placement_knows_the_hypervisor(
+    snap: FakeSnap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = False
+
+    def wait(probe: probes.Probe, config: Section, seconds: float) -> bool:
+        return known or isinstance(probe, probes.Services)
+
+    monkeypatch.setattr(probes, "wait", wait)
+    out = run(ready())
+    assert out.unit_status == ops.WaitingStatus(
+        "nova-compute has not registered node-1 with Placement"
+    )
+    known = True
+    assert run(out).unit_status == ops.ActiveStatus()
 
 
 def test_no_secret_is_logged(snap: FakeSnap) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import ops
@@ -191,6 +192,19 @@ def test_hypervisors_and_chassis_need_not_wait_until_nova_answers(snap: FakeSnap
         "shared-secret": snap.sections["nova"]["metadata.shared-secret"]
     }
     assert out.get_secret(id=secret_id).remote_grants == {chassis.id: {"ovn-chassis"}}
+
+
+def test_takes_hypervisors_once_it_and_placement_answer(snap: FakeSnap) -> None:
+    hypervisors = testing.Relation("compute", remote_app_name="nova-compute")
+    state = ready(hypervisors)
+    early = run(state).get_relation(hypervisors.id)
+    assert "takes-hypervisors" not in early.local_app_data
+
+    (unanswered,) = [r for r in state.relations if r.endpoint == "placement"]
+    others = [r for r in state.relations if r is not unanswered]
+    answered = replace(unanswered, remote_app_data={"placement-url": '"http://192.0.2.1:8778"'})
+    out = run(replace(state, relations=[*others, answered]))
+    assert out.get_relation(hypervisors.id).local_app_data["takes-hypervisors"] == "true"
 
 
 def test_the_metadata_secret_stays_until_it_is_rotated(snap: FakeSnap) -> None:

@@ -39,8 +39,10 @@ def give_way(niceness: int) -> None:
 
 def run(job: Callable[[], None]) -> None:
     """Run a job; end the process with 0, or with 1 and one line on stderr."""
-    # As services have it: in the caller's, OpenStack would look for configuration.
-    os.environ["HOME"] = os.environ["SNAP_DATA"]
+    # As services have it: in the caller's, OpenStack would look for configuration. There is none
+    # yet where a job is part of the installation.
+    if home := os.environ.get("SNAP_DATA"):
+        os.environ["HOME"] = home
     try:
         job()
     except Exception as error:

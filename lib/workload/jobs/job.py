@@ -10,8 +10,8 @@ from pathlib import Path
 
 SHORT = 10
 LONG = 5
-"""Niceness of migrations. Where all run at once, the job that makes Keystone's accounts goes
-first, as everybody waits for it; then the long ones."""
+"""Niceness of migrations. Where all run at once, two give way to none: the job that makes
+Keystone's accounts, as everybody waits for it, and Nova's, as it takes longest."""
 
 AUTOGROUP = Path("/proc/self/autogroup")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -214,6 +215,24 @@ def test_libvirt_sees_kvm_only_where_guests_use_it(
 ) -> None:
     lines = files(layout, "nova-compute", virt_type=virt_type)["libvirt/hidden"].splitlines()
     assert ("/dev/kvm" in lines) is hidden
+
+
+@pytest.mark.parametrize("machine_id", ["0123456789abcdef0123456789abcdef\n", "", None])
+def test_libvirt_knows_the_host_by_its_machine_id_where_it_has_one(
+    machine_id: str | None, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minimal system has an empty one until systemd boots it; libvirt would not start."""
+    file = tmp_path / "machine-id"
+    if machine_id is not None:
+        file.write_text(machine_id)
+    monkeypatch.setattr(detect, "MACHINE_ID", file)
+    lines = files(layout, "nova-compute")["libvirt/libvirtd.conf"].splitlines()
+    (line,) = [line for line in lines if line.startswith("host_uuid")]
+    given = uuid.UUID(line.partition(" = ")[2].strip('"'))
+    if machine_id:
+        assert given.hex == machine_id.strip()
+    else:
+        assert given.version == 5
 
 
 def test_helpers_with_privileges_are_started_without_sudo(layout: Layout) -> None:

@@ -32,7 +32,7 @@ def main() -> None:
     requirements = CHECKOUT / "requirements"
     try:
         environment.ensure_packages(PACKAGES, announce)
-        environment.ensure_environment(requirements / "project.txt", announce)
+        project = environment.ensure_environment(requirements / "project.txt", announce)
         # python3-apt is the distribution's alone.
         folder = environment.ensure_environment(
             requirements / "snap.txt", announce, system_packages=True
@@ -41,7 +41,8 @@ def main() -> None:
         sys.exit(f"error: {error}")
     python = folder / "bin/python"
     variables = {
-        "PATH": f"{folder / 'bin'}:{os.environ.get('PATH', os.defpath)}",
+        # uv is the project's.
+        "PATH": f"{folder / 'bin'}:{project / 'bin'}:{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": f"{CHECKOUT / 'lib'}:{CHECKOUT}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }

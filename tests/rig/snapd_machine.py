@@ -68,11 +68,12 @@ class Machine:
         self._disk = f"{disk},{backing}" if backing else str(disk)
         self._folder = folder
         self._memory = memory
-        self._boots = itertools.count(1)
+        self._boots = 0
         self._ids = itertools.count(1)
         self._shares = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
+        self._reader = threading.Thread()
         self._lock = threading.Lock()
         self._waiting: dict[int, Future[dict[str, Any]]] = {}
         self._booted: Future[str] = Future()
@@ -86,7 +87,7 @@ class Machine:
     @property
     def console(self) -> Path:
         """What the kernel and systemd wrote since power-on."""
-        return max(self._folder.glob("console-*"), key=lambda path: path.stat().st_mtime)
+        return self._folder / f"console-{self._boots}"
 
     def boot(self) -> None:
         """Switch it on, and wait until commands can be run.
@@ -96,10 +97,10 @@ class Machine:
         """
         mine, its = socket.socketpair()
         self._line, self._booted = mine, Future()
-        number = next(self._boots)
+        self._boots += 1
         # Unpinned, the same run takes up to ten times as long.
         processor = max(os.sched_getaffinity(0))
-        with (self._folder / f"console-{number}").open("wb") as console, its:
+        with self.console.open("wb") as console, its:
             self._process = subprocess.Popen(
                 [
                     # A namespace of processes, so that none outlives the machine.
@@ -108,14 +109,15 @@ class Machine:
                     *(f"ubd0={self._disk}", "root=/dev/ubda", "rw", f"mem={self._memory}"),
                     *("security=apparmor", "init=/sbin/init", "systemd.show_status=no"),
                     *("con=null", "con0=null,fd:1", f"ssl0=fd:{its.fileno()}"),
-                    *(f"uml_dir={self._folder}/uml-{number}/", "umid=rig"),
+                    *(f"uml_dir={self._folder}/uml-{self._boots}/", "umid=rig"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 pass_fds=[its.fileno()],
             )
-        threading.Thread(target=self._read, args=(mine,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(mine,), daemon=True)
+        self._reader.start()
         try:
             self._booted.result(BOOT_TIMEOUT)
         except (TimeoutError, MachineError) as error:
@@ -130,9 +132,7 @@ class Machine:
         # The first process of their namespace takes all others with it; `unshare` waits for that.
         for process in psutil.Process(self._process.pid).children():
             process.kill()
-        self._process.wait(GRACE)
-        self._process = None
-        self._fail("the machine is off")
+        self._ended(GRACE)
 
     def power_off(self, timeout: float = 120) -> None:
         """Shut it down in order.
@@ -142,8 +142,7 @@ class Machine:
         """
         assert self._process is not None, "it is off already"
         self.run("systemctl", "poweroff", "--no-block")
-        self._process.wait(timeout)
-        self._process = None
+        self._ended(timeout)
 
     def run(
         self, *command: str, given: str = "", timeout: float = 120, check: bool = True
@@ -220,6 +219,12 @@ class Machine:
                 else:
                     self._waiting.pop(answer["id"]).set_result(answer)
         self._fail("the machine went off")
+
+    def _ended(self, timeout: float) -> None:
+        assert self._process is not None
+        self._process.wait(timeout)
+        self._process = None
+        self._reader.join(GRACE)
 
     def _fail(self, reason: str) -> None:
         self._line = None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from microstack.environment import environment_path
+from microstack.environment import ensure_environment
 from snap import meta
 
 CHECKOUT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def make(folder: Path, version: str) -> Path:
     )
     (tree / "snap").mkdir()
     shutil.copy(CHECKOUT / "snap/snapcraft.yaml", tree / "snap")
-    installed = environment_path(CHECKOUT / "requirements/project.txt")
+    installed = ensure_environment(CHECKOUT / "requirements/project.txt", print)
     (packages,) = installed.glob("lib/python3*/site-packages")
     for name in LIBRARIES:
         copy = shutil.copytree if (packages / name).is_dir() else shutil.copy

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from microstack.environment import ensure_environment
 from tests.rig import snapd_image, snapd_sample
 from tests.rig.snapd_bridge import bridge
 from tests.rig.snapd_machine import Machine, MachineError
@@ -58,6 +59,17 @@ class Host:
     def started(self, unit: str = SERVICE) -> str:
         """Return what differs between two runs of a service."""
         return self.machine.run("systemctl", "show", "-P", "InvocationID", unit).output
+
+    def charm(self, statement: str) -> None:
+        """Run a statement in the machine as a charm does, with charms' libraries."""
+        libraries = ensure_environment(CHECKOUT / "requirements/project.txt", print)
+        (packages,) = libraries.glob("lib/python3*/site-packages")
+        path = f"{self.checkout}/lib:{self.machine.share(packages)}"
+        code = f"from pathlib import Path; from charmbase import snap; {statement}"
+        # Libraries are compiled for one version of the interpreter; snapd's socket is its own.
+        interpreter = packages.parent.name
+        environment = [f"PYTHONPATH={path}", "PYTHONDONTWRITEBYTECODE=1"]
+        self.machine.run("env", *environment, interpreter, "-c", code, timeout=PATIENCE)
 
     def state(self) -> dict[str, set[str]]:
         """Return what a snap could leave changed."""
@@ -136,6 +148,14 @@ class TestCharms(SnapdContract):
         with bridge(host.machine, tmp_path / "snapd.socket") as socket:
             lead_to(socket, monkeypatch)
             yield
+
+    def test_a_snap_attached_to_a_charm_is_installed_once_for_all_charms(self, host: Host):
+        install = f"snap.install(None, Path('{host.snaps}/2.snap'))"
+        host.charm(install)
+        listed = host.snap("list", NAME)
+        assert " 2 " in listed.splitlines()[-1]
+        host.charm(install)
+        assert host.snap("list", NAME) == listed
 
 
 class TestRemoval:

@@ -11,6 +11,9 @@ Kind = Literal["setup", "config", "relation", "action", "other", "service"]
 RELATION_HOOKS = ("created", "joined", "changed", "departed", "broken")
 SETUP_HOOKS = {"install", "leader-elected", "start", "stop", "remove", "upgrade-charm"}
 
+START = "start"
+"""Label of the bar of a service's start."""
+
 PAUSE = 20.0
 """Seconds in which nothing happens that the time axis leaves out."""
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from microstack.gantt import Bar, Neighbours, kind_of
+from microstack.gantt import START, Bar, Neighbours, kind_of
 from microstack.installation import Installation
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def hook_bars(records: Iterable[HookRecord], now: float) -> list[Bar]:
 def service_bars(
     events: Iterable[ServiceEvent], hooks: Sequence[Bar], owners: Mapping[str, str]
 ) -> list[Bar]:
-    """Return a bar for each start of a service.
+    """Return a bar for each start of a service, and one without length for each death.
 
-    It lasts until the hook that started it ended, as the hook waits for the service to answer;
-    that of a service which ended before, until then.
+    A start lasts until the hook that started it ended, as the hook waits for the service to
+    answer; that of a service which ended before, until then.
     """
     by_service: dict[str, list[ServiceEvent]] = defaultdict(list)
     for event in events:
@@ -77,13 +77,15 @@ def _starts(
     service: str, events: Sequence[ServiceEvent], hooks: Sequence[Bar], group: str
 ) -> Iterator[Bar]:
     for event, following in zip(events, [*events[1:], None], strict=True):
+        if event.state == "EXITED" and event.detail:
+            yield Bar(group, service, event.detail, "service", event.time, event.time, True)
         if event.state != "STARTING":
             continue
         ended = _end_of_hook(event.time, hooks, group)
         died = following is not None and following.state in DIED
         if following is not None and (died or following.state == "EXITED"):
             ended = min(ended, following.time)
-        yield Bar(group, service, "start", "service", event.time, ended, died)
+        yield Bar(group, service, START, "service", event.time, ended, died)
 
 
 def _end_of_hook(moment: float, hooks: Sequence[Bar], group: str) -> float:

@@ -13,6 +13,7 @@ import typer
 from microstack import svg
 from microstack.errors import Failure
 from microstack.gantt import (
+    START,
     Axis,
     Bar,
     Neighbours,
@@ -69,7 +70,7 @@ def summary(bars: Sequence[Bar]) -> str:
     began = min(bar.started for bar in bars)
     when = time.strftime("%d %b %Y %H:%M:%S", time.localtime(began))
     took = sum(span.ended - span.started for span in Axis(bars, WIDTH).spans)
-    starts = len(bars) - len(hooks)
+    starts = sum(bar.kind == "service" and bar.label == START for bar in bars)
     groups = len({bar.group for bar in bars})
     counted = f"{groups} applications, {len(hooks)} hooks, {starts} service starts"
     return f"{counted} in {took:.1f} s, from {when}"

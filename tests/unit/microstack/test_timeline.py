@@ -134,6 +134,18 @@ class TestRecords:
         bars = records.service_bars(events, hooks, owners)
         assert [(bar.ended, bar.failed) for bar in bars] == [(3, False), (5, True)]
 
+    def test_a_death_while_it_ran_is_marked_where_it_was(self) -> None:
+        events = [
+            ServiceEvent(1, "nova-api", "STARTING", asked=True),
+            ServiceEvent(11, "nova-api", "RUNNING"),
+            ServiceEvent(60, "nova-api", "EXITED", detail="terminated by SIGKILL"),
+            ServiceEvent(61, "nova-api", "STARTING"),
+        ]
+        bars = records.service_bars(events, [], {"nova-api": "nova"})
+        shown = [(bar.label, bar.started, bar.failed) for bar in bars]
+        death = ("terminated by SIGKILL", 60, True)
+        assert shown == [("start", 1, False), death, ("start", 61, False)]
+
     def test_a_hook_that_runs_ends_now(self) -> None:
         [bar] = records.hook_bars([HookRecord("nova/0", "install", 3.0)], now=9.0)
         assert (bar.ended, bar.failed) == (9.0, False)

@@ -97,7 +97,11 @@ class Http(Tcp):
     def fault(self, config: Any) -> str:
         """Tell an answer that is an error from silence."""
         status = self._status(config)
-        return f"{self.target(config)} answers {status}" if status else super().fault(config)
+        if status is None:
+            return super().fault(config)
+        if status < 500:
+            return f"{self.target(config)} took too long to answer"
+        return f"{self.target(config)} answers {status}"
 
     def _status(self, config: Any) -> int | None:
         host, port = self.place(config)

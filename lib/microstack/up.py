@@ -193,6 +193,7 @@ class Watch:
         deadline = self.clock() + self.timeout
         changed = self.clock()
         current: list[Application] = []
+        looked_again: set[str] | None = None
         changes = self._listen()
         while True:
             try:
@@ -211,7 +212,12 @@ class Watch:
             if now > deadline:
                 raise not_active(current, f"after {self.timeout:g} s")
             if now - changed > _patience(current):
-                raise not_active(current, "and nothing is running that would change it")
+                waiting = {app.name for app in current if not app.settled}
+                if waiting == looked_again:
+                    raise not_active(current, "and nothing is running that would change it")
+                # On a slow machine, what did not answer in time may well do so by now.
+                looked_again, changed = waiting, now
+                self.connect().update_status()
 
     def _listen(self) -> queue.Queue[Status | Exception]:
         """Put each status that the agent sends into a queue, so that waiting stays bounded."""

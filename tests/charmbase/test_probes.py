@@ -96,4 +96,6 @@ def test_an_error_is_told_from_silence(api: GlanceConfig, nobody: GlanceConfig) 
     assert both.fault(api) == ", ".join(
         f"http://127.0.0.1:{api.port}{path} answers 500" for path in ("/", "/v3")
     )
+    Api.statuses = [200]
+    assert Http().fault(api).endswith("/ took too long to answer")
     assert Http().fault(nobody) == f"http://127.0.0.1:{nobody.port}/ does not answer"

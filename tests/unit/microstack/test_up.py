@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import itertools
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,27 @@ class TestWatch:
         seconds = itertools.count(step=6)
         with pytest.raises(Failure, match="nothing is running that would change it"):
             watch(FakeMachine(statuses), 1000, lambda: next(seconds)).until_settled()
+
+    def test_has_units_look_again_before_it_gives_up(self) -> None:
+        """A service may have begun to answer after its hook had lost patience."""
+        looked = threading.Event()
+        seconds = itertools.count(step=6)
+
+        class Late(FakeMachine):
+            def update_status(self) -> None:
+                super().update_status()
+                looked.set()
+
+            def watch(self) -> Iterator[dict[str, Any]]:
+                yield document(nova=application("nova", "blocked", "it does not answer"))
+                assert looked.wait(10)
+                yield document(nova=application("nova"))
+
+        machine = Late()
+        passed = lambda: 100.0 if looked.is_set() else float(next(seconds))  # noqa: E731
+        [nova] = up.Watch(lambda: machine, log()[0], 1e9, passed).until_settled()
+        assert nova.active
+        assert machine.told.count(("update_status",)) == 1
 
     def test_an_application_whose_host_lacks_something_holds_nothing_up(self) -> None:
         blocked = application("cinder-lvm", "blocked", "host: no kernel module target_core_mod")

@@ -102,6 +102,12 @@ def test_a_service_speaks_to_others_by_its_own_account(
         assert conf[section]["auth_url"] == "http://10.0.0.1:5000/v3"
 
 
+def test_a_hypervisors_inventory_is_not_what_the_hosts_own_files_say(layout: Layout) -> None:
+    conf = ini(files(layout, "nova-compute")["nova-compute/nova.conf"])
+    location = conf["compute"]["provider_config_location"]
+    assert location == f"{layout.snap_common}/etc/nova-compute/provider_config"
+
+
 def test_a_guest_is_resized_on_the_one_host_there_is(layout: Layout) -> None:
     conf = ini(files(layout, "nova")["nova/nova.conf"])
     assert conf["DEFAULT"]["allow_resize_to_same_host"] == "true"

@@ -31,6 +31,19 @@ UBUNTU_CODENAME=noble
 _IN_NAMESPACE = 'mount --bind "$0" "$(readlink -f /etc/os-release)" && exec "$@"'
 
 
+_PACKAGES = Path("/usr/lib/python3/dist-packages")
+_APT = ("apt", "aptsources", "apt_pkg.*.so", "apt_inst.*.so")
+
+
+def _link_apt(folder: Path) -> None:
+    """Lend an environment the distribution's python-apt, and nothing else of the distribution."""
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    for module in (found for pattern in _APT for found in _PACKAGES.glob(pattern)):
+        link = packages / module.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(module)
+
+
 @dataclass(frozen=True)
 class Charmcraft:
     """charmcraft in an environment of its own.
@@ -47,7 +60,8 @@ class Charmcraft:
     def installed(cls, scratch: Path) -> Charmcraft:
         """Install what is missing. python-apt is the distribution's: it is on no index."""
         environment.ensure_packages(["python3-apt", "git"], print)
-        folder = environment.ensure_environment(LOCK, print, system_packages=True)
+        folder = environment.ensure_environment(LOCK, print)
+        _link_apt(folder)
         (scratch / "os-release").write_text(_NOBLE)
         return cls(folder, scratch)
 

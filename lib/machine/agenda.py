@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from machine import resolver
-from machine.model import Hook, Model, Unit
+from machine.model import Application, Hook, Model, Unit
+
+_Inputs = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -13,28 +15,32 @@ class _Known:
     """What was computed for a unit, and from what: the same objects give the same answer.
 
     Attributes:
+        inputs: what all units of the application depend on.
         wakes: when it changes without any change of the model.
     """
 
-    inputs: tuple[object, ...]
+    unit: Unit
+    inputs: _Inputs
     hook: Hook | None
     wakes: float | None
 
-    def holds(self, now: float) -> bool:
-        """Whether no timer has run out since."""
-        return self.wakes is None or now < self.wakes
+    def holds(self, unit: Unit, inputs: _Inputs, now: float) -> bool:
+        """Whether it is of these objects, and no timer has run out since."""
+        same = self.unit is unit and self.inputs is inputs
+        return same and (self.wakes is None or now < self.wakes)
 
 
 class Agenda:
     """The resolver's answers, remembered.
 
-    With hundreds of units in one peer relation the resolver is most of what a hook costs; but one
-    hook mostly changes one unit.
+    With hundreds of units in one peer relation the resolver is most of what a hook costs the
+    agent; but one hook mostly changes one unit.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
-        self._roster: object = None
+        self._model: Model | None = None
+        self._inputs: dict[str, _Inputs] = {}
 
     def next_hook(self, model: Model, unit: Unit, now: float) -> Hook | None:
         """The hook that is due, as `resolver.next_hook` says."""
@@ -45,27 +51,33 @@ class Agenda:
         return self._of(model, unit, now).wakes
 
     def _of(self, model: Model, unit: Unit, now: float) -> _Known:
-        if model.roster is not self._roster:
-            if model.roster != self._roster:
-                self._known.clear()
-            self._roster = model.roster
-        inputs = (
-            unit,
-            model.applications[unit.application],
-            model.config,
-            model.secrets,
-            model.storages,
-            model.actions,
-            *model.relations_of(unit.application),
-        )
+        if model is not self._model:
+            self._look_at(model)
+        inputs = self._inputs[unit.application]
         known = self._known.get(unit.name)
-        if known is not None and _same(known.inputs, inputs) and known.holds(now):
-            return known
-        hook = resolver.next_hook(model, unit, now)
-        known = _Known(inputs, hook, resolver.wake_at(model, unit, now))
-        self._known[unit.name] = known
+        if known is None or not known.holds(unit, inputs, now):
+            hook = resolver.next_hook(model, unit, now)
+            known = _Known(unit, inputs, hook, resolver.wake_at(model, unit, now))
+            self._known[unit.name] = known
         return known
 
+    def _look_at(self, model: Model) -> None:
+        """Find the applications whose units are concerned by what changed."""
+        if self._model is None or model.roster != self._model.roster:
+            self._known.clear()
+        before, self._model = self._inputs, model
+        self._inputs = {}
+        for application in model.applications.values():
+            now = _inputs(model, application)
+            old = before.get(application.name, ())
+            self._inputs[application.name] = old if _same(old, now) else now
 
-def _same(before: tuple[object, ...], after: tuple[object, ...]) -> bool:
+
+def _inputs(model: Model, application: Application) -> _Inputs:
+    """What a unit's next hook depends on beside the unit, and who else is there."""
+    shared = (model.config, model.secrets, model.storages, model.actions)
+    return (application, *shared, *model.relations_of(application.name))
+
+
+def _same(before: _Inputs, after: _Inputs) -> bool:
     return len(before) == len(after) and all(a is b for a, b in zip(before, after, strict=True))

@@ -166,12 +166,12 @@ class Unit:
     rebooting: bool = False
     forced: bool = False
 
-    @property
+    @cached_property
     def application(self) -> str:
         """Name of the unit's application."""
         return self.name.rpartition("/")[0]
 
-    @property
+    @cached_property
     def number(self) -> int:
         """The unit's number within its application."""
         return int(self.name.rpartition("/")[2])

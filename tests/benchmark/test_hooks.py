@@ -25,10 +25,10 @@ from ops import testing
 from machine.client import Client, Error
 from tests.benchmark.report import host, show, table
 
-CHARM = Path(__file__).parent / "charms/idle"
-BUNDLE = f"applications:\n  idle: {{charm: {CHARM}, num_units: 1}}\n"
+CHARMS = Path(__file__).parent / "charms"
+CHARM = CHARMS / "idle"
 LIB = Path(__file__).parents[2] / "lib"
-PATIENCE = 30.0
+PATIENCE = 60.0
 ROUNDS = 10
 A_ROUND = {"fork server": 10, "exec ./dispatch": 2, "ops.testing": 10}
 
@@ -54,8 +54,8 @@ class Way:
 def test_what_a_hook_costs(tmp_path: Path) -> None:
     with ExitStack() as stack:
         clients = {
-            "fork server": stack.enter_context(agent(tmp_path / "fork")),
-            "exec ./dispatch": stack.enter_context(agent(tmp_path / "exec", "--exec")),
+            "fork server": stack.enter_context(agent(tmp_path / "fork"))[0],
+            "exec ./dispatch": stack.enter_context(agent(tmp_path / "exec", "--exec"))[0],
         }
         ways = {name: Way(on_agent(client)) for name, client in clients.items()}
         ways["ops.testing"] = Way(in_process())
@@ -68,6 +68,37 @@ def test_what_a_hook_costs(tmp_path: Path) -> None:
             ran = [r.outcome for r in client.hooks() if r.hook == "config-changed"]
             assert ran == ["done"] * (2 + ROUNDS * A_ROUND[name]), name
     show(host(), compared(ways))
+
+
+UNITS = tuple(map(int, os.environ.get("MICROSTACK_UNITS", "5 10 20 40").split()))
+"""Sizes of a peer relation; 200 units take as many minutes as they have thousands of hooks."""
+
+
+def test_what_many_units_cost(tmp_path: Path) -> None:
+    """Every unit is told of every other: time shall grow with the hooks, and no faster."""
+    rows: list[tuple[object, ...]] = []
+    for count in UNITS:
+        with agent(tmp_path / str(count), units=0, charm="crowd") as (client, process):
+            before = cpu_seconds(process.pid)
+            start = time.perf_counter()
+            client.add_unit("crowd", count)
+            client.wait_idle(PATIENCE * count)
+            took = time.perf_counter() - start
+            own = cpu_seconds(process.pid) - before
+            hooks = client.hooks()
+        assert {record.outcome for record in hooks} == {"done"}
+        joined = [r for r in hooks if r.hook == "crowd-relation-joined"]
+        assert len(joined) == count * (count - 1)
+        each = (f"{seconds * 1000 / len(hooks):.2f}" for seconds in (took, own))
+        rows.append((count, len(hooks), f"{took:.1f}", *each))
+    head = ("units", "hooks", "seconds", "ms a hook", "of these the agent's CPU")
+    show(host(), table(head, rows))
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process, without that of its children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def compared(ways: Mapping[str, Way]) -> str:
@@ -119,8 +150,10 @@ def load_charm() -> type[ops.CharmBase]:
 
 
 @contextmanager
-def agent(folder: Path, *options: str) -> Iterator[Client]:
-    """An agent with one settled unit of the charm."""
+def agent(
+    folder: Path, *options: str, charm: str = "idle", units: int = 1
+) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
+    """An agent with settled units of a charm."""
     folder.mkdir()
     socket = folder / "socket"
     command = [sys.executable, "-m", "machine", "agent", "--state", str(folder / "state")]
@@ -132,10 +165,11 @@ def agent(folder: Path, *options: str) -> Iterator[Client]:
         client = Client(socket)
         until_it_answers(client)
         bundle = folder / "bundle.yaml"
-        bundle.write_text(BUNDLE)
+        text = f"applications: {{{charm}: {{charm: {CHARMS / charm}, num_units: {units}}}}}"
+        bundle.write_text(text)
         client.deploy(bundle)
         client.wait_idle(PATIENCE)
-        yield client
+        yield client, process
     finally:
         process.terminate()
         process.wait(PATIENCE)

@@ -17,6 +17,7 @@ import yaml
 
 from microstack.errors import Failure
 from microstack.installation import CLOUD
+from workload.layout import Layout, under_snapd
 
 INDENT = "  "
 
@@ -61,9 +62,10 @@ class Account:
 
 
 def path() -> Path:
-    """Return the clouds.yaml of the user who runs this, or the one the environment names."""
-    named = os.environ.get("OS_CLIENT_CONFIG_FILE")
-    return Path(named) if named else Path.home() / ".config/openstack/clouds.yaml"
+    """Return the clouds.yaml of the user who runs this; the snap, which sees no home, has one."""
+    if under_snapd():
+        return Layout.from_environment().root / "clouds.yaml"
+    return Path.home() / ".config/openstack/clouds.yaml"
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -321,13 +321,13 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         else:
             self._healthy = probes.wait(self.probe, self.built.config, seconds) or (
                 seconds < SERVICE_TIMEOUT
-                and self._starting
+                and self.starting
                 and probes.wait(self.probe, self.built.config, SERVICE_TIMEOUT)
             )
         return self._healthy
 
     @property
-    def _starting(self) -> bool:
+    def starting(self) -> bool:
         """Whether no hook has ended yet with its services up or given up.
 
         A hook that was killed while it waited for them finds nothing to change when it runs again.

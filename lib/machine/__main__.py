@@ -41,6 +41,12 @@ def _options(argv: list[str]) -> Options:
         metavar="SEED",
         help="for tests: hooks one at a time, in an order that is legal and rarely seen",
     )
+    agent.add_argument(
+        "--hook-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="kill a hook that runs longer, which counts as failed (default: never)",
+    )
     given = parser.parse_args(argv)
     return Options(
         state=given.state.resolve(),
@@ -53,6 +59,7 @@ def _options(argv: list[str]) -> Options:
         fork=not given.exec,
         model=given.model,
         shuffle=given.shuffle,
+        hook_timeout=given.hook_timeout,
     )
 
 

@@ -14,7 +14,9 @@ import json
 import logging
 import os
 import signal
+import socket
 import stat
+import struct
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -57,6 +59,7 @@ class Options:
         fork: run charms from folders in forks; else everything as programs.
         model: name of the agent's own model, when it is made.
         shuffle: seed of an order of hooks, one at a time, other than Juju's usual one.
+        hook_timeout: seconds after which a hook is killed and has failed; None is never.
     """
 
     state: Path
@@ -69,6 +72,7 @@ class Options:
     fork: bool = True
     model: str = "microstack"
     shuffle: int | None = None
+    hook_timeout: float | None = None
 
 
 def run(options: Options) -> None:
@@ -117,7 +121,14 @@ class _Agent:
         self._runner = Runner(
             options.preload, options.python_path, state / "fork-server.log", lock
         )
-        means = Means(self._runner, around, options.python_path, options.fork, options.shuffle)
+        means = Means(
+            self._runner,
+            around,
+            options.python_path,
+            options.fork,
+            options.shuffle,
+            options.hook_timeout,
+        )
         self._controller = Controller(state, options.model, means)
         self._stop = asyncio.Event()
         self._host = this_host(options.address)
@@ -153,7 +164,7 @@ class _Agent:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
+            while _is_ours(writer):
                 length = await reader.readuntil(b":")
                 body = await reader.readexactly(int(length[:-1]) + 1)
                 token, stdin, *argv = (f.decode() for f in hook_tool.unpack(body[:-1]))
@@ -167,7 +178,7 @@ class _Agent:
 
     async def _serve_api(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
-            async for line in reader:
+            while _is_ours(writer) and (line := await reader.readline()):
                 async with contextlib.aclosing(self._answers(line)) as answers:
                     async for answer in answers:
                         writer.write(json.dumps(answer).encode() + b"\n")
@@ -193,6 +204,14 @@ class _Agent:
             return self._controller_api
         hosted = self._controller.find(model)
         return Api(hosted.store, hosted.hooks, self._host)
+
+
+def _is_ours(writer: asyncio.StreamWriter) -> bool:
+    """Whether the peer is root, or the user that the agent runs as; files' modes say so too."""
+    peer: socket.socket = writer.get_extra_info("socket")
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return user in (0, os.geteuid())
 
 
 async def _listen(path: Path, serve: Callable[..., object]) -> asyncio.Server:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
 import yaml
 
 from machine.context import ToolError
@@ -53,21 +55,31 @@ def status(known: Status) -> dict[str, Any]:
 
 
 def network(address: str) -> dict[str, Any]:
-    """A binding's network: the one address of this host."""
-    loopback = address.startswith("127.") or address == "::1"
+    """A binding's network: this host is in one space, with the one address it has there."""
     bits = 128 if ":" in address else 32
-    subnet = "127.0.0.0/8" if address.startswith("127.") else f"{address}/{bits}"
+    device, mac, subnet = _interface(address) or ("", "", f"{address}/{bits}")
     return {
         "bind-addresses": [
             {
-                "mac-address": "00:00:00:00:00:00" if loopback else "",
-                "interface-name": "lo" if loopback else "",
+                "mac-address": mac,
+                "interface-name": device,
                 "addresses": [{"hostname": "", "value": address, "cidr": subnet}],
             }
         ],
         "egress-subnets": [f"{address}/{bits}"],
         "ingress-addresses": [address],
     }
+
+
+def _interface(address: str) -> tuple[str, str, str] | None:
+    """Name, hardware address and subnet of the interface that has an address."""
+    for name, addresses in psutil.net_if_addrs().items():
+        for known in addresses:
+            if known.address == address and known.netmask:
+                macs = [a.address for a in addresses if a.family is psutil.AF_LINK]
+                subnet = ipaddress.ip_interface(f"{address}/{known.netmask}").network
+                return name, next(iter(macs), ""), str(subnet)
+    return None
 
 
 def goal_state(model: Model, unit: Unit) -> dict[str, Any]:

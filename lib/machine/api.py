@@ -188,6 +188,8 @@ class Api:
         known = model.units.get(unit)
         if known is None:
             raise RequestError("change", f'unit "{unit}" not found')
+        if not retry and self._hooks.skip(unit):
+            return
         if known.pending is None or not known.pending.failures:
             raise RequestError("change", f'unit "{unit}" is not in an error state')
         if retry:

@@ -19,7 +19,8 @@ from machine.plan import (
     SetResources,
     SetTrust,
 )
-from machine.verify import Verification, storage_count
+from machine.storage_changes import Directive, parse_directive
+from machine.verify import Verification
 
 __all__ = ["BundleError", "plan"]
 
@@ -53,13 +54,15 @@ def _applications(verified: Verification) -> Iterator[Change]:
             for key, path in spec.resources.items()
             if isinstance(path, str)
         }
+        storage = {key: parse_directive(text) or Directive() for key, text in spec.storage.items()}
         new = AddApplication(
             name,
             verified.charms[name],
             verified.paths[name],
             options=verified.options[name],
             resources={key: path.resolve() for key, path in resources.items()},
-            storage={key: storage_count(text) or 1 for key, text in spec.storage.items()},
+            storage={key: directive.count for key, directive in storage.items()},
+            storage_sizes={key: directive.size for key, directive in storage.items()},
             trust=spec.trust,
             exposed=spec.expose or bool(spec.exposed_endpoints),
         )

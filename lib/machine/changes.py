@@ -68,8 +68,14 @@ def _applied(model: Model, change: Change, now: float) -> Model:
             return _with(model, change.application, options=kept)
         case SetResources():
             paths = {k: str(p) for k, p in change.resources.items()}
-            resources = {**_application(model, change.application).resources, **paths}
-            return _with(model, change.application, resources=resources)
+            before = _application(model, change.application)
+            # Juju, too, has units look at new resources in upgrade-charm.
+            return _with(
+                model,
+                change.application,
+                resources={**before.resources, **paths},
+                charm_revision=before.charm_revision + 1,
+            )
         case SetTrust():
             return _with(model, change.application, trust=change.trust)
         case SetExposed():
@@ -88,6 +94,7 @@ def _new(change: AddApplication, now: float) -> Application:
         exposed=change.exposed,
         resources={k: str(p) for k, p in change.resources.items()},
         storage=change.storage,
+        storage_sizes=change.storage_sizes,
         since=now,
     )
 
@@ -190,11 +197,10 @@ def update_status(model: Model, now: float) -> Model:
     What it lacked may be there by now, without an event that says so: Juju looks again every
     five minutes, an operator who runs the same command again means at once.
     """
+    longest = 2 * update_status_interval(model)
     for unit in model.units.values():
         if unit.workload.current != "active" and unit.started and unit.pending is None:
-            model = model.with_unit(
-                replace(unit, last_hook=min(unit.last_hook, now - update_status_interval(model)))
-            )
+            model = model.with_unit(replace(unit, last_hook=min(unit.last_hook, now - longest)))
     return model
 
 

@@ -6,6 +6,7 @@ The file formats are those of charmcraft (`charmcraft.yaml`, unified) and of Juj
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -125,6 +126,11 @@ class Storage(_Declared):
     multiple: Multiple | None = None
 
     @property
+    def minimum(self) -> int:
+        """The least size in MiB; 0 where the charm does not say."""
+        return size_mib(self.minimum_size) or 0
+
+    @property
     def least(self) -> int:
         """Instances attached when a unit is made."""
         return self._counts()[0]
@@ -214,6 +220,17 @@ def _named(value: Any, entry: Callable[[Any], Any], **more: str) -> Any:
         name = str(key)
         result[name] = {**item, "name": name, **more} if isinstance(item, dict) else item
     return result
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([MGTPEZY])(?:i?B)?")
+
+
+def size_mib(text: str) -> int | None:
+    """A size such as `1G` or `512M` in MiB, rounded up; None if it is none."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        return None
+    return math.ceil(float(found[1]) * 1024 ** "MGTPEZY".index(found[2]))
 
 
 # ---- values of options

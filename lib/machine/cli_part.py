@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from machine.console import CommandError, Format, ModelOption, agent, emit
-from machine.tabular import table
+from machine.tabular import attachments, table
 
 _FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
 
@@ -37,7 +37,7 @@ def storage(model: ModelOption = None, form: _FormatOption = Format.TABULAR) -> 
     rows = [
         (unit, name, instance["kind"], instance["status"]["current"], attachment["location"])
         for name, instance in found.get("storage", {}).items()
-        for unit, attachment in instance["attachments"]["units"].items()
+        for unit, attachment in attachments(instance)
     ]
     typer.echo(table(("Unit", "Storage ID", "Type", "Status", "Location"), rows))
 

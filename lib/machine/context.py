@@ -10,6 +10,7 @@ import base64
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from machine.charm import Value
 from machine.model import (
@@ -50,6 +51,13 @@ class SecretFields:
     rotate: str | None = None
 
 
+class Reboot(Enum):
+    """When a charm asked for this host to be rebooted."""
+
+    NOW = "at once: the hook is killed and runs again"
+    AFTER = "after the hook"
+
+
 class Context:
     """The transaction of one hook of one unit.
 
@@ -68,6 +76,8 @@ class Context:
         # An action's results count even if it fails, so they are no part of the transaction.
         self.results: dict[str, object] = {}
         self.failure: str | None = None
+        # So does a reboot that was asked for.
+        self.reboot: Reboot | None = None
 
     def apply(self, model: Model) -> Model:
         """The model with all that the hook wrote."""

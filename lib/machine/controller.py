@@ -46,6 +46,7 @@ class Means:
         python_path: where charms from folders import libraries from.
         fork: run charms from folders in forks; else everything as programs.
         shuffle: seed of an order of hooks other than Juju's usual one.
+        timeout: seconds after which a hook is killed and has failed; None is never.
     """
 
     runner: Runner
@@ -53,6 +54,7 @@ class Means:
     python_path: Sequence[str]
     fork: bool = True
     shuffle: int | None = None
+    timeout: float | None = None
 
 
 @dataclass(eq=False)
@@ -114,6 +116,7 @@ class Controller:
             self._means.python_path,
             fork=self._means.fork,
             shuffle=self._means.shuffle,
+            timeout=self._means.timeout,
         )
         hooks.recover()
         return Hosted(folder, store, hooks)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machine.model import Hook, Model, Storage
+from machine.model_config import DEFAULTS
 from machine.version import JUJU_VERSION
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,18 +52,31 @@ def environment(
         "JUJU_AGENT_SOCKET_NETWORK": "unix",
         "JUJU_API_ADDRESSES": around.address,
         "JUJU_AVAILABILITY_ZONE": "",
+        **_proxies(model),
         "JUJU_CHARM_DIR": str(charm),
         "JUJU_CONTEXT_ID": token,
         "JUJU_DISPATCH_PATH": dispatch,
         "JUJU_HOOK_NAME": event,
         "JUJU_MACHINE_ID": unit.machine,
+        "JUJU_METER_INFO": "not set",
+        "JUJU_METER_STATUS": "AMBER",
         "JUJU_MODEL_NAME": model.name,
         "JUJU_MODEL_UUID": model.uuid,
         "JUJU_PRINCIPAL_UNIT": unit.principal or "",
+        "JUJU_SLA": "unsupported",
         "JUJU_UNIT_NAME": name,
         "JUJU_VERSION": JUJU_VERSION,
     }
     return {**env, **_of_relation(model, hook, unit.application), **_of_others(model, hook, name)}
+
+
+def _proxies(model: Model) -> dict[str, str]:
+    """What the model's settings say of proxies for charms."""
+    settings = {**DEFAULTS, **model.config}
+    kinds = ("http", "https", "ftp")
+    names = {kind: f"JUJU_CHARM_{kind.upper()}_PROXY" for kind in kinds}
+    proxies = {name: str(settings[f"juju-{kind}-proxy"]) for kind, name in names.items()}
+    return {**proxies, "JUJU_CHARM_NO_PROXY": str(settings["juju-no-proxy"])}
 
 
 def _of_relation(model: Model, hook: Hook, application: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from machine.context import Context, ToolError
 from machine.gnuflag import Arguments, Flags, UsageError
 from machine.model import Port, Relation, Status
 from machine.secret_tools import SECRET_TOOLS
+from machine.version import CLOUD
 
 
 class Host(Protocol):
@@ -34,6 +35,14 @@ class Host(Protocol):
 
     def set_version(self, context: Context, version: str) -> None:
         """Set the version of the workload."""
+        ...
+
+    def reboot(self, context: Context, *, now: bool) -> None:
+        """Run no hook of the unit before this host is booted again."""
+        ...
+
+    def resource(self, context: Context, name: str) -> str:
+        """The path of the unit's copy of a resource."""
         ...
 
     def log(self, context: Context, level: str, message: str) -> None:
@@ -155,12 +164,30 @@ def _goal_state(call: Call) -> Any:
     return answers.goal_state(call.context.draft, call.context.unit)
 
 
-def _credential_get(_: Call) -> Any:
-    raise ToolError("cannot access cloud credentials: this model has no cloud")
+def _credential_get(call: Call) -> Any:
+    """A host that was added by hand is a cloud of type `manual`, and has no credential."""
+    if not call.context.draft.applications[call.context.application].trust:
+        raise ToolError("cannot access cloud credentials: permission denied")
+    credential = {"auth-type": "empty", "redacted": ""}
+    address = call.host.address
+    return {"type": "manual", "name": CLOUD, "endpoint": address, "credential": credential}
 
 
-def _juju_reboot(_: Call) -> None:
-    raise ToolError("a charm does not reboot this host: restart it yourself")
+def _juju_reboot(call: Call) -> None:
+    if call.context.hook.action:
+        raise ToolError("juju-reboot is not supported when running an action.")
+    if call.arguments.positionals:
+        raise UsageError(f"unrecognized args: {call.arguments.positionals}")
+    call.host.reboot(call.context, now=call.arguments.switch("now"))
+
+
+def _unit_get(call: Call) -> str:
+    wanted = call.arguments.first()
+    if wanted is None:
+        raise UsageError("no setting specified")
+    if wanted not in ("private-address", "public-address"):
+        raise UsageError(f'unknown setting "{wanted}"')
+    return call.host.address
 
 
 def _resource_get(call: Call) -> Any:
@@ -170,7 +197,10 @@ def _resource_get(call: Call) -> Any:
     resources = call.context.draft.applications[call.context.application].resources
     if name not in resources:
         raise ToolError(f'could not download resource: resource "{name}" not found')
-    return resources[name]
+    try:
+        return call.host.resource(call.context, name)
+    except OSError as e:
+        raise ToolError(f"could not download resource: {e.strerror}") from None
 
 
 # ---- relations and networks
@@ -234,7 +264,7 @@ def _network_get(call: Call) -> Any:
     if binding is None:
         raise ToolError("no arguments specified")
     charm = call.context.draft.applications[call.context.application].charm
-    if binding not in charm.endpoints:
+    if binding not in {*charm.endpoints, *charm.extra_bindings}:
         raise ToolError(f'no network config found for binding "{binding}"')
     if call.arguments.value("relation") is not None:
         call.relation()
@@ -425,6 +455,7 @@ TOOLS: Mapping[str, tuple[Flags, Tool]] = {
     "storage-add": (_flags(), _storage_add),
     "storage-get": (_flags(values="s"), _storage_get),
     "storage-list": (_flags(), _storage_list),
+    "unit-get": (_flags(), _unit_get),
     **SECRET_TOOLS,
 }
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import filecmp
 import logging
 import os
 import random
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from machine import hook_tools, progress, resolver
+from machine import hook_tools, progress, resolver, storage
 from machine.agenda import Agenda
 from machine.charm import CharmError, materialise
-from machine.context import Context
+from machine.context import Context, Reboot
 from machine.environment import Surroundings, environment
 from machine.exec_runner import NotImplementedByCharmError, job, shell
 from machine.hook_tools import Reply
 from machine.model import EXEC, Action, Hook, Model, Status
 from machine.records import HookRecord, LogLine
 from machine.runner import Job, Runner
+from machine.storage import StorageError
 from machine.store import Store
 
 logger = logging.getLogger(__name__)
@@ -65,9 +68,14 @@ class Folders:
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def storage(self, storage: str) -> Path:
-        """The folder of a storage instance."""
-        return self.state / "storage" / _dashed(storage)
+    @property
+    def storages(self) -> Path:
+        """The folder of all instances of storage."""
+        return self.state / "storage"
+
+    def resource(self, unit: str, name: str) -> Path:
+        """The folder of a unit's copy of a resource."""
+        return self.state / "units" / _dashed(unit) / "resources" / name
 
 
 def _dashed(name: str) -> str:
@@ -87,6 +95,7 @@ class Hooks:
         *,
         fork: bool = True,
         shuffle: int | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.address = around.address
         self._store = store
@@ -96,11 +105,14 @@ class Hooks:
         self._python_path = python_path
         self._fork = fork
         self._shuffle = shuffle
+        self._timeout = timeout
         self._agenda = Agenda()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._contexts: dict[str, Context] = {}
         self._versions: dict[str, int] = {}
-        self._known: set[str] = set()
+        self._known: tuple[set[str], set[str]] = set(), set()
+        self._processes: dict[str, asyncio.Task[int | None]] = {}
+        self._skipped: set[str] = set()
         self._flush: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         store.watch(self._wake.set)
@@ -153,14 +165,19 @@ class Hooks:
                 yield name, hook
 
     def _forget_gone(self) -> None:
-        units = self._store.model.units
-        if set(units) == self._known:
+        units, storages = self._store.model.units, self._store.model.storages
+        known = set(units), set(storages)
+        if known == self._known:
             return
-        for name in self._known - units.keys():
+        for name in self._known[0] - units.keys():
             self._runner.forget(self._folders.charm(name))
             self._versions.pop(name, None)
         self._folders.sweep(units.keys())
-        self._known = set(units)
+        try:
+            storage.sweep(self._folders.storages, storages.keys())
+        except StorageError:
+            logger.exception("storage that is gone from the model is left on disk")
+        self._known = known
 
     def busy(self) -> list[str]:
         """The units that run a hook, or have one due now or after a failure."""
@@ -168,7 +185,9 @@ class Hooks:
         return [
             u.name
             for u in model.units.values()
-            if u.name in self._running or u.pending or self._agenda.next_hook(model, u, now)
+            if u.name in self._running
+            or (u.pending and not u.rebooting)
+            or self._agenda.next_hook(model, u, now)
         ]
 
     def recover(self) -> None:
@@ -182,7 +201,7 @@ class Hooks:
                 model = progress.ended_action(model, unit.name, now)
         boot = _boot()
         if model.boot not in ("", boot):
-            model = progress.rebooted(model, now)
+            model = self._with_devices(progress.rebooted(model, now))
         self._store.commit(replace(model, boot=boot))
         for record in self._store.hooks("running"):
             ended = replace(record, ended=now, outcome="killed")
@@ -207,7 +226,8 @@ class Hooks:
             unit = replace(model.units[name], pending=None, agent=Status("idle", "", now))
             self._store.commit(model.with_unit(unit))
             return
-        model = progress.begin(self._with_location(model, hook), name, hook, now, self.address)
+        model = await self._with_location(name, hook)
+        model = progress.begin(model, name, hook, now, self.address)
         label = hook.name if not hook.action else f"action {hook.name}"
         record = self._store.commit_hook(model, HookRecord(name, label, now))
         context = Context(model, name, hook, now)
@@ -224,6 +244,8 @@ class Hooks:
     async def _exit_code(self, context: Context, record: HookRecord) -> int | None:
         """Run the hook; None if it was killed and is to run again."""
         name = context.unit.name
+        if context.hook.storage and not context.seen.storages[context.hook.storage].location:
+            return 1
         token = secrets.token_hex(16)
         output = _Output(self._log_of(name, context.hook))
         if not await self._materialise(context, output):
@@ -238,7 +260,7 @@ class Hooks:
             return self._not_implemented(context, e)
         self._contexts[token] = context
         try:
-            return await self._runner.run(task, output.take)
+            return await self._ended(name, context.hook, self._runner.run(task, output.take))
         except asyncio.CancelledError:
             self._killed(context, record)
             raise
@@ -247,6 +269,32 @@ class Hooks:
             output.close()
             if context.hook.action:
                 context.results.update(output.as_results())
+
+    async def _ended(
+        self, name: str, hook: Hook, run: Coroutine[Any, Any, int | None]
+    ) -> int | None:
+        """The exit code of a hook's process; None if it was killed, 1 if it took too long."""
+        process = self._processes[name] = asyncio.create_task(run)
+        try:
+            await asyncio.wait([process], timeout=self._timeout)
+            if process.done():
+                return None if process.cancelled() else process.result()
+            what = f"{hook.name} was killed: it ran for more than {self._timeout:g} s"
+            self._log_unit(name, "ERROR", hook.name, what)
+            return 1
+        finally:
+            del self._processes[name]
+            process.cancel()
+            await asyncio.wait([process])
+
+    def skip(self, unit: str) -> bool:
+        """Kill the hook that a unit runs, and count it as run; False if it runs none."""
+        process = self._processes.get(unit)
+        if process is None:
+            return False
+        self._skipped.add(unit)
+        process.cancel()
+        return True
 
     def _job(self, context: Context, version: int, charm: Path, env: Mapping[str, str]) -> Job:
         hook = context.hook
@@ -279,26 +327,59 @@ class Hooks:
         self._versions[unit.name] = version
         return True
 
-    def _with_location(self, model: Model, hook: Hook) -> Model:
-        storage = model.storages.get(hook.storage)
-        if storage is None or storage.location:
+    async def _with_location(self, name: str, hook: Hook) -> Model:
+        """The model with the hook's storage made; where that fails it gets no location."""
+        wanted = self._store.model.storages.get(hook.storage)
+        if wanted is None or wanted.attached:
+            return self._store.model
+        location = ""
+        try:
+            location = await asyncio.to_thread(storage.provision, self._folders.storages, wanted)
+        except (StorageError, OSError) as e:
+            self._log_unit(name, "ERROR", "storage", str(e))
+        model = self._store.model
+        if hook.storage not in model.storages:
             return model
-        location = self._folders.storage(storage.id)
-        location.mkdir(parents=True, exist_ok=True)
-        return model.with_storage(replace(storage, location=str(location)))
+        return model.with_storage(replace(model.storages[hook.storage], location=location))
+
+    def _with_devices(self, model: Model) -> Model:
+        """The model with block devices as they are after a boot, which takes them away."""
+        for known in model.storages.values():
+            if known.kind == "block" and known.location:
+                try:
+                    location = storage.provision(self._folders.storages, known)
+                except (StorageError, OSError):
+                    logger.exception("storage %s is not there after the boot", known.id)
+                    continue
+                model = model.with_storage(replace(known, location=location))
+        return model
 
     # ---- how a hook ends
 
     def _after_hook(self, context: Context, code: int | None) -> tuple[Model, str]:
         now, model, name = time.time(), self._store.model, context.unit.name
+        skipped = name in self._skipped
+        self._skipped.discard(name)
         if name not in model.units:
             return model, "killed"
+        if skipped:
+            return progress.skipped(model, name, now), "killed"
+        if code is None or context.reboot is Reboot.NOW:
+            model = progress.requeued(model, name, now, 0.0 if context.reboot else _RESTART)
+            return self._rebooting(model, context), "killed"
         if code == 0:
             model = context.apply(model)
-            return progress.delivered(model, context.seen, name, context.hook, now), "done"
-        if code is None:
-            return progress.requeued(model, name, now, _RESTART), "killed"
+            model = progress.delivered(model, context.seen, name, context.hook, now)
+            return self._rebooting(model, context), "done"
         return progress.failed(model, name, now, _jitter()), "failed"
+
+    def _rebooting(self, model: Model, context: Context) -> Model:
+        """The model where a unit whose charm asked for a reboot runs no hook until then."""
+        unit = model.units.get(context.unit.name)
+        if unit is None or context.reboot is None:
+            return model
+        agent = Status("rebooting", "until this host is booted again", time.time())
+        return model.with_unit(replace(unit, rebooting=True, agent=agent))
 
     def _after_action(self, context: Context, code: int | None) -> tuple[Model, str]:
         now, model = time.time(), self._store.model
@@ -372,6 +453,34 @@ class Hooks:
         owner = self._store.model.applications[context.application]
         if owner.version != version:
             self._store.commit(self._store.model.with_application(replace(owner, version=version)))
+
+    def reboot(self, context: Context, *, now: bool) -> None:
+        """Have the unit run no hook until this host is booted again; `now` kills the running one.
+
+        To boot the host is for its operator: more than one charm's work is on it.
+        """
+        context.reboot = Reboot.NOW if now else Reboot.AFTER
+        self._log_unit(context.unit.name, "WARNING", "juju-reboot", "this host is to be rebooted")
+        process = self._processes.get(context.unit.name)
+        if now and process is not None:
+            process.cancel()
+
+    def resource(self, context: Context, name: str) -> str:
+        """The path of the unit's copy of a resource.
+
+        Raises:
+            OSError: it cannot be copied.
+        """
+        application = context.draft.applications[context.application]
+        source, declared = Path(application.resources[name]), application.charm.resources[name]
+        folder = self._folders.resource(context.unit.name, name)
+        target = folder / (declared.filename or source.name)
+        if not target.exists() or not filecmp.cmp(source, target, shallow=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(f".{target.name}.new")
+            shutil.copy2(source, aside)
+            aside.replace(target)
+        return str(target)
 
     def log(self, context: Context, level: str, message: str) -> None:
         """Add to the debug log."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from machine import changes, describe, model_config, user_secrets
+from machine import changes, describe, model_config, storage_changes, user_secrets
 from machine.changes import ChangeError
 from machine.charm import CharmError, load_charm
 from machine.model import Model
@@ -81,7 +81,29 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         trust,
         refresh,
     )
-    return {**{answer.__name__: answer for answer in plain}, **_secret_methods(store)}
+    return {
+        **{answer.__name__: answer for answer in plain},
+        **_secret_methods(store),
+        **_storage_methods(store),
+    }
+
+
+def _storage_methods(store: Store) -> Mapping[str, Callable[..., object]]:
+    def add_storage(unit: str, name: str, directive: str) -> list[str]:
+        before = store.model
+        model = storage_changes.add_storage(before, unit, name, directive, time.time())
+        store.commit(model)
+        return sorted(model.storages.keys() - before.storages.keys())
+
+    def detach_storage(storage: str, kept: bool) -> None:
+        model = storage_changes.detach_storage(store.model, storage, kept=kept, now=time.time())
+        store.commit(model)
+
+    def attach_storage(unit: str, storage: str) -> None:
+        store.commit(storage_changes.attach_storage(store.model, unit, storage, time.time()))
+
+    plain = (add_storage, detach_storage, attach_storage)
+    return {answer.__name__: answer for answer in plain}
 
 
 def _secret_methods(store: Store) -> Mapping[str, Callable[..., object]]:

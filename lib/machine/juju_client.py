@@ -53,6 +53,30 @@ class JujuClient(Client):
         """
         return self._call("integrate", first=first, second=second)
 
+    def add_storage(self, unit: str, name: str, directive: str = "") -> list[str]:
+        """Give a unit more storage, as `pool,count,size` says; return the ids.
+
+        Raises:
+            ChangeError: no such unit or storage, or it cannot have so much of it.
+        """
+        return self._call("add_storage", unit=unit, name=name, directive=directive)
+
+    def detach_storage(self, storage: str, *, kept: bool = True) -> None:
+        """Take storage from its unit, and remove it unless it is kept.
+
+        Raises:
+            ChangeError: there is none, or none that is attached.
+        """
+        self._call("detach_storage", storage=storage, kept=kept)
+
+    def attach_storage(self, unit: str, storage: str) -> None:
+        """Give storage that was detached to a unit.
+
+        Raises:
+            ChangeError: no such unit or storage, it is attached, or the unit has no use for it.
+        """
+        self._call("attach_storage", unit=unit, storage=storage)
+
     def expose(self, application: str, exposed: bool) -> None:
         """Say whether an application's ports are meant for other hosts."""
         self._call("expose", application=application, exposed=exposed)

@@ -142,6 +142,7 @@ class Unit:
         views: by relation id.
         state: what the charm keeps with state-set.
         last_hook: when the last hook ended, to time update-status.
+        rebooting: its charm asked for a reboot; no hook runs before.
         forced: it goes at the first hook that fails on its way out.
     """
 
@@ -162,6 +163,7 @@ class Unit:
     pending: Pending | None = None
     state: Mapping[str, str] = field(default_factory=dict[str, str])
     last_hook: float = 0.0
+    rebooting: bool = False
     forced: bool = False
 
     @property
@@ -188,6 +190,7 @@ class Application:
         next_unit: number of the next unit; numbers are not used twice.
         resources: path of each resource's file.
         storage: instances of a storage for each new unit, where not the charm's own count.
+        storage_sizes: MiB of each instance of a storage, where not the charm's own size.
     """
 
     name: str
@@ -203,6 +206,7 @@ class Application:
     next_unit: int = 0
     resources: Mapping[str, str] = field(default_factory=dict[str, str])
     storage: Mapping[str, int] = field(default_factory=dict[str, int])
+    storage_sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     since: float = 0.0
 
     @cached_property
@@ -337,13 +341,32 @@ class Secret:
 
 @dataclass(frozen=True)
 class Storage:
-    """A storage instance attached to a unit."""
+    """A storage instance.
+
+    Attributes:
+        unit: it is attached to this one, or about to be; empty when it was detached.
+        location: where it is once it is made: a folder, or a block device.
+        attached: the charm was told of it.
+        wanted: where the charm says that it shall be; empty for anywhere.
+        size: in MiB, of a block device; 0 for any.
+        life: dying while the charm is told that it goes.
+        kept: when it has gone from its unit, it can be attached to another one.
+    """
 
     id: str
     unit: str
     kind: str
-    location: str
+    location: str = ""
     attached: bool = False
+    wanted: str = ""
+    size: int = 0
+    life: Life = Life.ALIVE
+    kept: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the charm calls it."""
+        return self.id.partition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -383,6 +406,7 @@ class Model:
     boot: str = ""
     next_relation: int = 0
     next_action: int = 1
+    next_storage: int = 0
     applications: Mapping[str, Application] = field(default_factory=dict[str, Application])
     units: Mapping[str, Unit] = field(default_factory=dict[str, Unit])
     relations: Mapping[int, Relation] = field(default_factory=dict[int, Relation])

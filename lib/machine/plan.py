@@ -21,6 +21,7 @@ class AddApplication:
         options: what differs from the charm's defaults, of the options' own types.
         resources: path of each resource's file.
         storage: for each storage of the charm, how many instances every unit gets.
+        storage_sizes: and how large they are, in MiB.
     """
 
     name: str
@@ -29,6 +30,7 @@ class AddApplication:
     options: Mapping[str, Value] = field(default_factory=dict[str, Value])
     resources: Mapping[str, Path] = field(default_factory=dict[str, Path])
     storage: Mapping[str, int] = field(default_factory=dict[str, int])
+    storage_sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     trust: bool = False
     exposed: bool = False
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from machine import resolver
 from machine.model import Databag, Hook, Life, Model, Pending, Relation, Secret, Status, Unit, View
-from machine.settle import settle
+from machine.settle import detached, settle
 
 RETRY_FIRST, RETRY_MOST = 5.0, 300.0
 """Seconds before a failed hook runs again: first, doubled with each failure, and at most."""
@@ -83,11 +83,11 @@ def _error(hook: Hook, now: float) -> Status:
 def rebooted(model: Model, now: float) -> Model:
     """Return the model after a boot of the host: what was started has `start` to run again."""
     agent = Status("executing", "running start hook", now)
-    units = {
+    started = {
         unit.name: replace(unit, started=False, agent=agent) if unit.started else unit
         for unit in model.units.values()
     }
-    return replace(model, units=units)
+    return replace(model, units={n: replace(u, rebooting=False) for n, u in started.items()})
 
 
 def ended_action(model: Model, name: str, now: float) -> Model:
@@ -225,7 +225,7 @@ def _retired(secret: Secret, hook: Hook) -> Secret:
 def _delivered_storage(model: Model, hook: Hook) -> Model:
     storage = model.storages[hook.storage]
     if storage.attached:
-        return replace(model, storages=without(model.storages, storage.id))
+        return detached(model, storage)
     return model.with_storage(replace(storage, attached=True))
 
 

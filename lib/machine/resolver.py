@@ -33,6 +33,8 @@ def legal_hooks(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
     Juju learns of changes by watchers that race each other, and goes through a unit's relations in
     the order of a Go map: a charm that relies on one of these before another is wrong.
     """
+    if unit.rebooting:
+        return iter(())
     if unit.pending:
         return _retried(model, unit, unit.pending, now)
     return _leaving(model, unit) if unit.life is Life.DYING else _living(model, unit, now)
@@ -66,9 +68,14 @@ def _timers(model: Model, unit: Unit) -> list[float]:
         return []
     owned = [s for s in model.secrets.values() if model.manages(unit, s)]
     expiries = (r.expires for s in owned for r in s.revisions.values())
-    looks = unit.last_hook + update_status_interval(model)
-    times = (looks, *(s.rotates for s in owned), *expiries)
+    times = (_next_update_status(model, unit), *(s.rotates for s in owned), *expiries)
     return [t for t in times if t is not None]
+
+
+def _next_update_status(model: Model, unit: Unit) -> float:
+    """Juju's interval, give or take 20 % so that units do not all come at once."""
+    spread = Random(f"{unit.name} {unit.last_hook}").uniform(0.8, 1.2)  # noqa: S311
+    return unit.last_hook + update_status_interval(model) * spread
 
 
 def _retried(model: Model, unit: Unit, pending: Pending, now: float) -> Iterator[Hook]:
@@ -83,7 +90,7 @@ def _retried(model: Model, unit: Unit, pending: Pending, now: float) -> Iterator
 def _living(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
     application = model.applications[unit.application]
     if not unit.installed:
-        yield from tuple(_storage(model, unit, attached=False)) or (Hook("install"),)
+        yield from tuple(_attaching(model, unit)) or (Hook("install"),)
         return
     if unit.config_digest and not unit.started:
         yield Hook("start")
@@ -97,14 +104,15 @@ def _living(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
         yield from islice(_actions(model, unit), 1)
     elif created:
         return
-    yield from _storage(model, unit, attached=False)
+    yield from _attaching(model, unit)
+    yield from _detaching(model, unit)
     if unit.charm_revision != application.charm_revision:
         yield Hook("upgrade-charm")
     elif unit.config_digest != application.config_digest:
         yield Hook("config-changed")
     if unit.started:
         yield from _relations(model, unit)
-        if now >= unit.last_hook + update_status_interval(model):
+        if now >= _next_update_status(model, unit):
             yield Hook("update-status")
 
 
@@ -112,7 +120,7 @@ def _leaving(model: Model, unit: Unit) -> Iterator[Hook]:
     if not unit.installed:
         return
     if not unit.stopped:
-        first = tuple(chain(_storage(model, unit, attached=True), _relations(model, unit)))
+        first = tuple(chain(_detaching(model, unit), _relations(model, unit)))
         yield from first
         if first or model.subordinates_of(unit.name):
             return
@@ -121,12 +129,17 @@ def _leaving(model: Model, unit: Unit) -> Iterator[Hook]:
     yield Hook("remove")
 
 
-def _storage(model: Model, unit: Unit, *, attached: bool) -> Iterator[Hook]:
-    event = "detaching" if attached else "attached"
+def _attaching(model: Model, unit: Unit) -> Iterator[Hook]:
     for storage in model.storages.values():
-        if storage.unit == unit.name and storage.attached is attached:
-            name = storage.id.partition("/")[0]
-            yield Hook(f"{name}-storage-{event}", storage=storage.id)
+        if storage.unit == unit.name and not storage.attached:
+            yield Hook(f"{storage.name}-storage-attached", storage=storage.id)
+
+
+def _detaching(model: Model, unit: Unit) -> Iterator[Hook]:
+    for storage in model.storages.values():
+        goes = Life.DYING in (storage.life, unit.life)
+        if storage.unit == unit.name and storage.attached and goes:
+            yield Hook(f"{storage.name}-storage-detaching", storage=storage.id)
 
 
 def _actions(model: Model, unit: Unit) -> Iterator[Hook]:

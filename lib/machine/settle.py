@@ -55,12 +55,22 @@ def new_unit(model: Model, application: str, now: float, principal: str | None =
     return model
 
 
-def new_storage(model: Model, unit: str, name: str) -> Model:
-    """The model with one more storage instance for the unit; its location is made by the agent."""
-    number = max((int(s.partition("/")[2]) + 1 for s in model.storages), default=0)
+def new_storage(model: Model, unit: str, name: str, size: int = 0) -> Model:
+    """The model with one more storage instance for the unit; its location is made by the agent.
+
+    Numbers are not used twice.
+    """
+    used = (int(s.partition("/")[2]) + 1 for s in model.storages)
+    number = max((model.next_storage, *used))
     application = model.applications[unit.rpartition("/")[0]]
     declared = application.charm.storage[name]
-    return model.with_storage(Storage(f"{name}/{number}", unit, declared.type, declared.location))
+    storage_id = f"{name}/{number}"
+    wanted = declared.location
+    if wanted and declared.most != 1:
+        wanted = f"{wanted}/{storage_id}"
+    size = size or application.storage_sizes.get(name, 0) or declared.minimum
+    storage = Storage(storage_id, unit, declared.type, wanted=wanted, size=size)
+    return replace(model, next_storage=number + 1).with_storage(storage)
 
 
 # ---- the steps
@@ -194,10 +204,26 @@ def _orphans(model: Model, _: float) -> Model:
     }
     if secrets != model.secrets:
         model = replace(model, secrets=secrets)
-    if any(s.unit not in model.units for s in model.storages.values()):
-        kept = {i: s for i, s in model.storages.items() if s.unit in model.units}
+    if any(s.unit and s.unit not in model.units for s in model.storages.values()):
+        kept = {i: s for i, s in model.storages.items() if not s.unit or s.unit in model.units}
         model = replace(model, storages=kept)
     return model
+
+
+def _untold_storage(model: Model, _: float) -> Model:
+    """Storage that goes before its charm was told of it."""
+    for storage in model.storages.values():
+        if storage.life is Life.DYING and not storage.attached:
+            model = detached(model, storage)
+    return model
+
+
+def detached(model: Model, storage: Storage) -> Model:
+    """The model after a storage instance has gone from its unit."""
+    if not storage.kept:
+        return replace(model, storages=_except(model.storages, [storage.id]))
+    free = replace(storage, unit="", attached=False, life=Life.ALIVE, kept=False)
+    return model.with_storage(free)
 
 
 def _trimmed(model: Model, secret: Secret) -> Secret:
@@ -243,6 +269,7 @@ _STEPS: tuple[Callable[[Model, float], Model], ...] = (
     _stray_databags,
     _dead_applications,
     _orphans,
+    _untold_storage,
     _orphaned_actions,
     _leadership,
 )

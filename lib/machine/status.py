@@ -201,14 +201,15 @@ def _storage(storages: Iterable[Storage]) -> dict[str, Any]:
 
 
 def _instance(storage: Storage) -> dict[str, Any]:
-    current = "attached" if storage.attached else "pending"
-    attachment = {"machine": MACHINE, "location": storage.location, "life": "alive"}
+    current = "attached" if storage.attached else "pending" if storage.unit else "detached"
+    attachment = {"machine": MACHINE, "location": storage.location, "life": str(storage.life)}
+    attachments = {"attachments": {"units": {storage.unit: attachment}}} if storage.unit else {}
     return {
         "kind": storage.kind,
-        "life": "alive",
+        "life": str(storage.life),
         "status": {"current": current},
         "persistent": False,
-        "attachments": {"units": {storage.unit: attachment}},
+        **attachments,
     }
 
 

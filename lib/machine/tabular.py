@@ -121,8 +121,14 @@ def _machine_row(name: str, machine: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def attachments(storage: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """The units that storage is attached to; none is a unit without a name."""
+    detached = {"units": {"": {"location": ""}}}
+    return storage.get("attachments", detached)["units"].items()
+
+
 def _storage_rows(status: Mapping[str, Any]) -> Iterator[list[str]]:
     for name, storage in status.get("storage", {}).get("storage", {}).items():
-        for unit, attachment in storage["attachments"]["units"].items():
+        for unit, attachment in attachments(storage):
             current = storage["status"]["current"]
             yield [unit, name, storage["kind"], attachment["location"], current]

@@ -23,6 +23,8 @@ from machine.charm import (
 from machine.model import Life, Model
 from machine.plan import AddRelation
 from machine.relate import RelationError, relate, suggest
+from machine.storage import POOLS, offered
+from machine.storage_changes import parse_directive
 
 _APPLICATION = r"[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*"
 _PLACEMENT = re.compile(
@@ -183,13 +185,21 @@ class Verification:
     def _storage(self, name: str, storage: str, directive: str, charm: CharmMetadata) -> None:
         place = ("applications", name, "storage", storage)
         declared = charm.storage.get(storage)
-        count = storage_count(directive)
-        if count is None:
+        wanted = parse_directive(directive)
+        if wanted is None:
             self.wrong(
                 place,
                 f'{name}: invalid storage "{directive}": expected pool,count,size, each optional',
             )
-        elif declared and not declared.least <= count <= (declared.most or count):
+            return
+        if declared is None:
+            return
+        count = wanted.count
+        if wanted.pool not in ("", POOLS[declared.type]):
+            self.wrong(place, f'{name}: storage {storage}: pool "{wanted.pool}" not found')
+        if count and not offered(declared.type):
+            self.wrong(place, f"{name}: storage {storage}: this kernel has no loop devices")
+        if not declared.least <= count <= (declared.most or count):
             most = declared.most if declared.most is not None else "any number"
             self.wrong(
                 place,
@@ -344,20 +354,6 @@ class Verification:
                     f"{name} gets no unit: it is subordinate "
                     "and has no relation with scope container",
                 )
-
-
-def storage_count(directive: str) -> int | None:
-    """How many instances a storage directive `pool,count,size` asks for; None if it is none.
-
-    The parts stand in any order: a number is the count, a number with a unit of size the size.
-    """
-    count = 1
-    for part in filter(None, (part.strip() for part in directive.split(","))):
-        if part.isdecimal():
-            count = int(part)
-        elif not re.fullmatch(r"\d+(\.\d+)?[MGTPE](i?B)?|[a-zA-Z][\w.-]*", part):
-            return None
-    return count
 
 
 def _beside(charm: Path) -> Path | None:

@@ -62,7 +62,7 @@ class Account:
 
 
 def path() -> Path:
-    """Return the clouds.yaml of the user who runs this; the snap, which sees no home, has one."""
+    """Return the clouds.yaml of the user who runs this; in the snap, the snap's own."""
     if under_snapd():
         return Layout.from_environment().root / "clouds.yaml"
     return Path.home() / ".config/openstack/clouds.yaml"

@@ -44,14 +44,19 @@ def _next(installation: Installation) -> str:
 
 
 def _print(findings: Iterable[Finding]) -> bool:
-    """Print findings under their subject; return whether one is a failure."""
+    """Print findings under their subject; return whether one is a failure.
+
+    A way out that several have in common stands below the last of them.
+    """
     sick, subject = False, ""
-    for finding in findings:
+    found = [*findings]
+    for finding, following in zip(found, [*found[1:], None], strict=True):
         mark, colour = MARKS[finding.level]
         head = finding.subject if finding.subject != subject else ""
         subject = finding.subject
         typer.echo(f"{typer.style(mark, fg=colour)} {head:14} {finding.text}")
-        for line in (finding.hint or "").splitlines():
+        shared = following is not None and following.hint == finding.hint
+        for line in (finding.hint or "").splitlines() if not shared else ():
             typer.secho(f"  {'':14} {line}", dim=finding.level != "fail")
         sick |= finding.level == "fail"
     return sick

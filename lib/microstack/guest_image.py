@@ -36,15 +36,18 @@ def ensure(checkout: Path, step: Callable[[str], None]) -> Path:
     command = [sys.executable, str(recipe / "build.py"), "--output", str(built)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = done.stderr.strip().removeprefix("error: ")
-        raise Failure(f"cannot build the guest image: {reason}")
+        lines = done.stderr.strip().removeprefix("error: ").splitlines() or ["no message"]
+        more = f" ... and {len(lines) - 1} lines more" if len(lines) > 1 else ""
+        raise Failure(f"cannot build the guest image: {lines[0]}{more}")
     return built
 
 
 def _digest(recipe: Path) -> str:
     """Return what tells one recipe from another; packages may be newer in an image built later."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in recipe.rglob("*") if path.suffix != ".pyc"):
+    # Not the folder of compiled modules either, which the first build makes.
+    files = (path for path in recipe.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    for path in sorted(files):
         digest.update(f"{path.relative_to(recipe)} {path.stat().st_mode:o}".encode())
-        digest.update(path.read_bytes() if path.is_file() else b"")
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

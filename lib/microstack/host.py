@@ -189,14 +189,12 @@ def check_ports(facts: Facts, ports: Mapping[int, str]) -> Iterator[Finding]:
     """
     taken = {item.port: item for item in facts.listeners if not item.ours and item.port in ports}
     for port, listener in sorted(taken.items()):
-        application, _, option = ports[port].partition(".")
         who = listener.process + (f" (pid {listener.pid})" if listener.pid else "")
         yield Finding(
             "fail",
             "ports",
-            f"port {port}, for {application}, is taken by {who}",
-            f"stop it, or choose another port with the option `{option}` of {application} in an"
-            " overlay: up --overlay FILE",
+            f"port {port}, of option {ports[port]}, is taken by {who}",
+            "stop what has it, or set the option to another port in an overlay: up --overlay FILE",
         )
     if not taken:
         yield Finding("ok", "ports", f"{len(ports)} ports are free or the cloud's own")

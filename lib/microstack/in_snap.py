@@ -56,6 +56,9 @@ class SnapInstallation(Installation):
     def prepare(self, step: Callable[[str], None]) -> None:
         """Do nothing: the snap has everything."""
 
+    def prepare_tests(self, step: Callable[[str], None]) -> None:
+        """Do nothing: the snap has Tempest too."""
+
     def start(self) -> None:
         """Start the appliance's own daemons, and every service whose config is complete.
 

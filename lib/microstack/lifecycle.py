@@ -27,6 +27,9 @@ def prepare() -> None:
 def stop() -> None:
     """Stop the cloud, guests included; nothing is lost."""
     installation = Installation.from_environment()
+    installation.require_root()
+    if not installation.exists:
+        raise Failure("nothing was brought up here yet", f"{program()} up")
     with installation.exclusively():
         installation.stop()
     typer.echo(f"stopped; {program()} start brings it back")
@@ -35,6 +38,7 @@ def stop() -> None:
 def start() -> None:
     """Start the cloud again after `stop` or a reboot."""
     installation = Installation.from_environment()
+    installation.require_root()
     if not installation.exists:
         raise Failure("nothing was brought up here yet", f"{program()} up")
     with installation.exclusively():

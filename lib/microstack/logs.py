@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from microstack.errors import UsageFailure
-from microstack.installation import Installation
+from microstack.errors import Failure, UsageFailure
+from microstack.installation import Installation, program
 from workload.layout import Layout
 
 COLOURS: Mapping[str, str] = {
@@ -53,14 +53,18 @@ def service_logs(
     ] = LINES,
 ) -> None:
     """Show a service's log; without a name, list them."""
-    files = log_files(Installation.from_environment().layout)
+    installation = Installation.from_environment()
+    installation.require_root()
+    files = log_files(installation.layout)
+    if not files:
+        raise Failure("nothing was started yet, so there are no logs", f"{program()} up")
     if service is None:
         for name in files:
             typer.echo(name)
         return
     if service not in files:
-        known = ", ".join(files) or "nothing was started yet"
-        raise UsageFailure(f"there is no log of a service {service}", f"there are: {known}")
+        hint = f"there are: {', '.join(files)}"
+        raise UsageFailure(f"there is no log of a service {service}", hint)
     path = str(files[service])
     arguments = [f"--lines={lines}", *(["-F"] if follow else []), path]
     os.execvp("tail", ["tail", *arguments])  # noqa: S606 - no shell is wanted

@@ -34,6 +34,9 @@ def become_openstack(arguments: Sequence[str]) -> NoReturn:
         raise Failure("the OpenStack client is not installed yet", f"{program()} up")
     from microstack import clouds
 
+    if not clouds.present():
+        hint = f"{program()} up makes them" if os.geteuid() == 0 else f"sudo {program()} openstack"
+        raise Failure(f"there are no credentials for the cloud in {clouds.path()}", hint)
     os.execve(client, ["openstack", *arguments], clouds.environment(os.environ))  # noqa: S606
 
 

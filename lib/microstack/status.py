@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
@@ -46,9 +47,18 @@ def status(
     if not watch:
         typer.echo(written(machine.status(), form, failing(installation)))
         return
-    before = CLEAR if sys.stdout.isatty() else ""
     for current in machine.watch():
-        typer.echo(before + written(current, form, failing(installation)))
+        text = written(current, form, failing(installation))
+        if sys.stdout.isatty():
+            text = CLEAR + cropped(text, shutil.get_terminal_size().columns)
+        typer.echo(text)
+
+
+def cropped(text: str, columns: int) -> str:
+    """Return lines that a terminal does not wrap, for a table that is shown again and again."""
+    return "\n".join(
+        line if len(line) <= columns else f"{line[: columns - 1]}…" for line in text.splitlines()
+    )
 
 
 def failing(installation: Installation) -> list[ServiceStatus]:

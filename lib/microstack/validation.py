@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from microstack.actions import tell
-from microstack.errors import Failure
+from microstack.errors import Failure, Interrupted
 from microstack.installation import Installation, program
 from microstack.progress import progress
 from microstack.up import TIMEOUT, Watch
@@ -59,7 +59,12 @@ def test(
         "include": include,
         "exclude": exclude,
     }
-    result = installation.machine().run(UNIT, "validate", parameters, None, tell)
+    try:
+        result = installation.machine().run(UNIT, "validate", parameters, None, tell)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted; the tests go on without being shown", f"{program()} juju operations"
+        ) from None
     _show(result.results, output)
     if result.status != "completed":
         raise Failure(f"the tests {result.status}: {result.message}")

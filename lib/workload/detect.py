@@ -9,12 +9,14 @@ import platform
 import pwd
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Literal
 
 from workload import kvm_probe
 from workload.layout import Layout
 
+MACHINE_ID = Path("/etc/machine-id")
 KVM = Path("/dev/kvm")
 QEMU_ACCOUNT = "libvirt-qemu"
 
@@ -61,6 +63,17 @@ def qemu_account(*, kvm: bool) -> str:
     if status.st_mode & 0o006 == 0o006 or (member and status.st_mode & 0o060 == 0o060):
         return QEMU_ACCOUNT
     return "root"
+
+
+def host_uuid() -> uuid.UUID:
+    """Return what tells this host from others, the same after each boot.
+
+    Its machine id; of its name where a container or a minimal system has none (machine-id(5)).
+    """
+    try:
+        return uuid.UUID(MACHINE_ID.read_text().strip())
+    except (OSError, ValueError):
+        return uuid.uuid5(uuid.NAMESPACE_DNS, platform.node())
 
 
 def systemd() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pwd
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -171,11 +172,13 @@ def make_directory(path: Path, owner: str | None = None, mode: int = 0o711) -> N
         if not missing.exists():
             missing.mkdir(exist_ok=True)
             missing.chmod(0o711)
+    if mode != 0o711 and stat.S_IMODE(path.stat().st_mode) != mode:
+        # Strict confinement lets root take a folder and give it away, but not change another's.
+        os.chown(path, os.geteuid(), -1)
+        path.chmod(mode)
     if owner:
         account = pwd.getpwnam(owner)
         os.chown(path, account.pw_uid, account.pw_gid)
-    if mode != 0o711:
-        path.chmod(mode)
 
 
 def make_folders(layout: Layout) -> None:

@@ -73,23 +73,20 @@ VARIABLES = {
 
 @contextmanager
 def planted() -> Generator[None]:
-    """Put the files there; take away what was put, and restore what was there before."""
-    before = {path: path.read_bytes() for path in FILES if path.exists()}
+    """Put those files there that the host does not have; take them away at the end.
+
+    What the host has is left alone: a run that is killed must not cost anybody's configuration.
+    """
     made: list[Path] = []
     try:
         for path, text in FILES.items():
-            folders = [folder for folder in path.parents if not folder.exists()]
+            if path.exists() and path.read_text(errors="replace") != text:
+                continue
+            made += [folder for folder in reversed(path.parents) if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            made += reversed(folders)
-            mode = path.stat().st_mode if path in before else 0o644
             path.write_text(text)
-            path.chmod(mode)
+            made.append(path)
         yield
     finally:
-        for path in FILES:
-            if path in before:
-                path.write_bytes(before[path])
-            else:
-                path.unlink(missing_ok=True)
-        for folder in reversed(made):
-            folder.rmdir()
+        for path in reversed(made):
+            path.rmdir() if path.is_dir() else path.unlink()

@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.cloud.conftest import Microstack
 from tests.cloud.guests import Guest, wait_until
 from workload.layout import Layout
+from workload.runtime import processes
 from workload.runtime.client import Client
 from workload.runtime.status import ServiceStatus
 
-RESTARTED = 60.0
+RESTARTED = 120.0
 AGAIN = 300.0
 
 
-@pytest.mark.parametrize("name", ["placement", "nova-scheduler", "ovn-northd", "memcached"])
-def test_a_service_that_dies_is_started_again(cloud: Microstack, name: str) -> None:
-    before = service(name)
-    os.kill(before.pid, signal.SIGKILL)
+def test_every_service_that_dies_is_started_again(cloud: Microstack) -> None:
+    """All at once, as when memory has run out."""
+    before = {s.name: s.pid for s in services() if s.daemon == "simple" and s.pid}
+    assert len(before) > 20
+    for pid in before.values():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def restarted() -> bool:
-        now = service(name)
-        return now.state == "active" and now.pid not in (0, before.pid)
+        now = {s.name: s for s in services()}
+        return all(
+            now[name].state == "active" and now[name].pid not in (0, pid)
+            for name, pid in before.items()
+        )
 
-    wait_until(restarted, f"{name} runs again", RESTARTED)
+    wait_until(restarted, "every service runs again", RESTARTED)
+    cloud("up")
+    assert set(cloud.applications().values()) == {"active"}
+
+
+@pytest.mark.parametrize("program", ["snapd", "machine"])
+def test_the_timeline_outlives_what_records_it(
+    cloud: Microstack, program: str, tmp_path: Path
+) -> None:
+    layout = Layout.from_environment()
+    before = starts(cloud, tmp_path)
+    for process in processes.of_service(layout, program):
+        process.kill()
+    wait_until(lambda: processes.of_service(layout, program) != [], program, RESTARTED)
+    cloud("up")
+    assert starts(cloud, tmp_path) >= before > 0
+
+
+def test_up_brings_back_what_the_death_of_the_supervisor_took_along(cloud: Microstack) -> None:
+    layout = Layout.from_environment()
+    (supervisord,) = processes.supervisord(layout)
+    supervisord.kill()
+    cloud("up")
+    assert set(cloud.applications().values()) == {"active"}
+    assert [s.name for s in services() if s.state not in ("active", "finished")] == []
 
 
 def test_config_changes_restart_what_they_concern_and_nothing_else(cloud: Microstack) -> None:
@@ -63,6 +97,14 @@ def reachable(guest: Guest) -> bool:
     except (AssertionError, subprocess.TimeoutExpired):
         return False
     return True
+
+
+def starts(cloud: Microstack, folder: Path) -> int:
+    """Return how many starts of services the timeline has."""
+    told = cloud("timeline", "-o", str(folder / "timeline.html")).stdout
+    found = re.search(r"(\d+) service starts", told)
+    assert found, told
+    return int(found[1])
 
 
 def service(name: str) -> ServiceStatus:

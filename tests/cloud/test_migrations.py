@@ -26,7 +26,7 @@ from tests.workload.filled import files
 from workload.layout import Layout
 
 SEED = 2026
-MOMENTS = 4
+MOMENTS = 3
 FEWEST_TABLES = 12
 """Each of the services has more."""
 
@@ -208,13 +208,12 @@ def test_a_first_migration_that_was_cut_off_succeeds_when_it_is_run_again(
     code, output = migrations.run(component)
     assert code == 0, output
     assert migrations.server.tables(databases) > FEWEST_TABLES
-    code, output = migrations.run(component)
-    assert code == 0, output
 
 
 def test_whenever_it_is_cut_off_the_schema_comes_out_the_same(migrations: Migrations) -> None:
     databases = migrations.prepare("glance")
     assert migrations.run("glance")[0] == 0
+    assert migrations.run("glance")[0] == 0  # again without harm
     whole = migrations.server.schema("glance")
     count = migrations.server.tables(databases)
 

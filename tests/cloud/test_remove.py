@@ -13,9 +13,13 @@ import psutil
 import pytest
 
 from tests.cloud.conftest import Microstack, collect_host
+from tests.cloud.guests import wait_until
 from tests.cloud.host_state import HostState
+from workload.layout import Layout
+from workload.runtime import processes
 
 SEED = 20
+MARK = "microstack_first_migration"
 KILLS = 6
 FEWEST_KILLS = 4
 """A fast machine may be done before the last moment comes."""
@@ -27,6 +31,31 @@ def test_remove_leaves_the_host_as_it_was_found(cloud: Microstack, host_before: 
     assert "br-ex" in listed
     cloud("remove", "--yes")
     assert host_before.difference(collect_host()) == {}
+
+
+def test_up_survives_a_power_cut_within_migrations(
+    cloud: Microstack, host_before: HostState
+) -> None:
+    """All processes are killed while schemas are half made, as MariaDB cannot undo them."""
+    chance = random.Random(SEED)
+    tables = chance.randint(5, 50)
+    layout = Layout.from_environment()
+    folder = layout.snap_common / "lib/mariadb/data"
+    up = cloud.begin("up")
+    wait_until(
+        lambda: len(list(folder.glob("nova*/*.frm"))) >= tables, "half a schema", LONGEST_UP
+    )
+    marked = list(folder.glob(f"*/{MARK}.frm"))
+    for process in (*processes.supervisord(layout), *processes.of_appliance(layout)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    up.kill()
+    up.communicate()
+    assert marked
+    cloud("up")
+    assert set(cloud.applications().values()) == {"active"}
+    assert not list(folder.glob(f"*/{MARK}.frm"))
+    cloud("remove", "--yes")
 
 
 def test_up_survives_the_agent_being_killed(cloud: Microstack, host_before: HostState) -> None:

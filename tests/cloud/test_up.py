@@ -18,6 +18,12 @@ def test_every_application_of_the_bundle_is_active(cloud: Microstack) -> None:
     assert cloud.applications() == dict.fromkeys(bundle["applications"], "active")
 
 
+def test_nova_compute_meets_its_conductor_at_once(cloud: Microstack) -> None:
+    """It would call again every ten seconds only (nova.conductor.api, `wait_until_ready`)."""
+    log = Layout.from_environment().service_log / "nova-compute.log"
+    assert "Timed out waiting for nova-conductor" not in log.read_text(errors="replace")
+
+
 def test_a_second_up_changes_nothing(cloud: Microstack) -> None:
     services = processes()
     again = cloud("up", timeout=60)

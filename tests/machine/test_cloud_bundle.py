@@ -23,8 +23,8 @@ from machine.store import Store
 from workload.components import ALL
 
 ROOT = Path(__file__).parents[2]
-SETTLED = 120.0
-"""Seconds; a few on an idle machine."""
+SETTLED = 300.0
+"""Seconds; ten on an idle machine."""
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,12 @@ class Host:
     def set_version(self, context: Context, version: str) -> None:
         self.calls.append(("version", version))
 
+    def reboot(self, context: Context, *, now: bool) -> None:
+        self.calls.append(("reboot", now))
+
+    def resource(self, context: Context, name: str) -> str:
+        return f"/resources/{name}"
+
     def log(self, context: Context, level: str, message: str) -> None:
         self.calls.append(("log", level, message))
 

@@ -148,6 +148,18 @@ def test_only_a_change_restarts(snapd: Snapd):
     assert snapd.run("configure", config=changed) == ["restart microstack.memcached"]
 
 
+def test_a_service_that_a_user_disabled_stays_so_and_one_that_died_is_tried_again(snapd: Snapd):
+    snapd.run("configure", config=MEMCACHED)
+    services = snapd.state["services"]
+    changed = {"memcached": {"enabled": True, "memory": 64}}
+    disabled = {**services, "memcached": [False, False]}
+    assert snapd.run("configure", config=changed, services=disabled) == []
+    dead = {**services, "memcached": [True, False]}
+    again = {"memcached": {"enabled": True, "memory": 65}}
+    restarted = snapd.run("configure", config=again, services=dead)
+    assert restarted == ["restart microstack.memcached"]
+
+
 def test_a_service_whose_config_goes_is_stopped_and_disabled(snapd: Snapd):
     snapd.run("configure", config=MEMCACHED)
     assert snapd.run("configure", config={}) == ["stop --disable microstack.memcached"]

@@ -92,7 +92,15 @@ class TestSelection:
     @pytest.mark.parametrize(("guideline", "ids"), [("2018.02", 212), ("2020.06", 217)])
     def test_the_guidelines_are_whole(self, guideline: str, ids: int) -> None:
         assert f"interop-{guideline}" in guidelines()
-        assert len(select([], f"interop-{guideline}").missing) == ids
+        flavors = "tempest.api.compute.flavors.test_flavors.FlavorsV2TestJSON.test_list_flavors"
+        one = Case.parse(f"{flavors}[id-e36c0eaa-dff5-4082-ad1f-3f9a80aa3f59]")
+        assert len(select([one], f"interop-{guideline}").missing) == ids - 1
+
+    def test_a_list_of_which_nothing_is_installed_is_refused(self, tmp_path: Path) -> None:
+        listed = tmp_path / "list"
+        listed.write_text(f"{IDS[3]} tempest.api.gone.Gone.test_gone\n")
+        with pytest.raises(SelectionError, match=r"not in this Tempest: tempest\.api\.gone"):
+            select(INSTALLED, str(listed))
 
 
 CLOUD = Cloud(

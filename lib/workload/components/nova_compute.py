@@ -19,6 +19,7 @@ def derive(config: NovaComputeConfig) -> Mapping[str, Any]:
     return {
         "virt_type": virt_type,
         "qemu_account": detect.qemu_account(kvm=virt_type == "kvm"),
+        "host_uuid": detect.host_uuid(),
         "systemd": detect.systemd(),
         "udev": detect.udev(),
     }

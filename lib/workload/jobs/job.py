@@ -10,8 +10,8 @@ from pathlib import Path
 
 SHORT = 10
 LONG = 5
-"""Niceness of migrations. Where all run at once, the job that makes Keystone's accounts goes
-first, as everybody waits for it; then the long ones."""
+"""Niceness of migrations. Where all run at once, two give way to none: the job that makes
+Keystone's accounts, as everybody waits for it, and Nova's, as it takes longest."""
 
 AUTOGROUP = Path("/proc/self/autogroup")
 
@@ -39,8 +39,10 @@ def give_way(niceness: int) -> None:
 
 def run(job: Callable[[], None]) -> None:
     """Run a job; end the process with 0, or with 1 and one line on stderr."""
-    # As services have it: in the caller's, OpenStack would look for configuration.
-    os.environ["HOME"] = os.environ["SNAP_DATA"]
+    # As services have it: in the caller's, OpenStack would look for configuration. There is none
+    # yet where a job is part of the installation.
+    if home := os.environ.get("SNAP_DATA"):
+        os.environ["HOME"] = home
     try:
         job()
     except Exception as error:

@@ -17,7 +17,7 @@ from nova.cmd import manage
 from oslo_utils import uuidutils
 
 from workload.jobs.first_migration import migrating
-from workload.jobs.job import LONG, etc, give_way, run
+from workload.jobs.job import etc, run
 
 CELL1 = "cell1"
 DATABASE = "{scheme}://{username}:{password}@{hostname}:{port}/{path}?{query}"
@@ -26,7 +26,6 @@ TRANSPORT = "{scheme}://{username}:{password}@{hostname}:{port}/{path}"
 
 def main() -> None:
     """Bring all three databases and both mappings to this release."""
-    give_way(LONG)
     manage.config.parse_args(["nova-manage", "--config-file", str(etc("nova", "nova.conf"))])
     manage.objects.register_all()
     cell0 = etc("nova", "cell0.url").read_text().strip()

@@ -54,9 +54,12 @@ class SnapdServices:
             self.stop(stop)
         if not start and not restart:
             return
-        active = {name for name, (_, active) in self._listed().items() if active}
+        listed = self._listed()
+        active = {name for name, (_, active) in listed.items() if active}
+        # One that a user stopped and disabled stays so; one that died has its second chance.
+        again = [name for name in restart if any(listed.get(name, ()))]
         # One that runs may not have read its files.
-        self._control("restart", (), [*restart, *(name for name in start if name in active)])
+        self._control("restart", (), [*again, *(name for name in start if name in active)])
         self._control("start", ("--enable",), [name for name in start if name not in active])
 
     def stop(self, names: Collection[str]) -> None:

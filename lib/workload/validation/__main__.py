@@ -32,27 +32,35 @@ def main(arguments: Sequence[str]) -> int:
     try:
         result = _run(given)
     except ValidationError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
-        return NOT_RUN
+        return _refuse(str(error))
+    except Exception as error:
+        # An API that answers otherwise than it should; whoever reads this sees one line of it.
+        reason = str(error).strip().splitlines() or [""]
+        return _refuse(f"{type(error).__name__}: {reason[0]}")
     _say(json.dumps(result))
     return FAILED if result.get("failed") or result.get("left") else 0
 
 
+def _refuse(reason: str) -> int:
+    print(f"error: {reason}", file=sys.stderr)  # noqa: T201 - a command's answer
+    return NOT_RUN
+
+
 def _run(given: argparse.Namespace) -> Mapping[str, Any]:
-    account = validate.Place(_common(), given.image, given.flavor)
+    place = validate.Place(_common(), given.image, given.flavor)
     match given.command:
         case "validate":
             request = Request(given.list, given.include, given.exclude, given.concurrency)
-            return validate.validate(account, request, _say)
+            return validate.validate(place, request, _say)
         case "generate-config":
-            return validate.generate_config(account)
+            return validate.generate_config(place)
         case "cleanup":
-            return validate.cleanup(account, _say)
+            return validate.cleanup(place, _say)
         case _:
             from workload.validation import benchmark
 
             wanted = benchmark.Request(given.scenario, given.times, given.concurrency)
-            return benchmark.run_scenarios(account, wanted, _say)
+            return benchmark.run_scenarios(place, wanted, _say)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,8 +7,8 @@ installed Tempest no longer has is told by the name it had.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LISTS = Path(__file__).parent / "lists"
@@ -67,7 +67,7 @@ class Selection:
 
     tests: tuple[Case, ...]
     missing: tuple[str, ...] = ()
-    renamed: Mapping[str, str] | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def select(
@@ -85,13 +85,15 @@ def select(
     Raises:
         SelectionError: no such list or file, a regular expression that is none, or no test.
     """
-    keep = _filter(include, exclude)
+    keep = _keeps(include, exclude)
     found = _find(installed, wanted)
     tests = tuple(test for test in found.tests if keep(test.name))
     missing = tuple(line for line in found.missing if keep(line))
-    if not tests and not missing:
-        raise SelectionError(f"no installed test is selected by {wanted!r}")
-    return Selection(tests, missing, found.renamed)
+    if not tests:
+        absent = f"; listed, but not in this Tempest: {', '.join(missing)}" if missing else ""
+        raise SelectionError(f"no installed test is selected by {wanted!r}{absent}")
+    renamed = {old: new for old, new in found.renamed.items() if keep(new)}
+    return Selection(tests, missing, renamed)
 
 
 def guidelines() -> tuple[str, ...]:
@@ -162,11 +164,11 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise SelectionError(f"{text!r} is no regular expression: {error}") from None
 
 
-class _filter:  # noqa: N801 - used as a function
-    def __init__(self, include: str, exclude: str) -> None:
-        self._include = _pattern(include)
-        self._exclude = _pattern(exclude) if exclude else None
+def _keeps(include: str, exclude: str) -> Callable[[str], bool]:
+    wanted = _pattern(include)
+    unwanted = _pattern(exclude) if exclude else None
 
-    def __call__(self, name: str) -> bool:
-        excluded = self._exclude is not None and self._exclude.search(name)
-        return bool(self._include.search(name)) and not excluded
+    def keep(name: str) -> bool:
+        return bool(wanted.search(name)) and not (unwanted and unwanted.search(name))
+
+    return keep

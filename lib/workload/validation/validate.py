@@ -157,6 +157,8 @@ def validate(place: Place, request: Request, say: Say) -> Mapping[str, Any]:
         selection = select(installed, request.wanted, request.include, request.exclude)
         for name in selection.missing:
             say(f"not in this Tempest: {name}")
+        for old, new in selection.renamed.items():
+            say(f"renamed: {old} is {new}")
         say(f"{len(selection.tests)} tests, {request.concurrency} at a time")
         before = inventory.take(connection)
         outcomes = _follow(connection, cloud, place, stestr, selection, request.concurrency, say)
@@ -239,8 +241,6 @@ def _follow(
             say(results.progress)
 
     results = Results(selection.tests, told)
-    if not selection.tests:
-        return []
     with supplies.made(connection, cloud, stestr.folder) as own:
         bad = any(BAD_IMAGES in case.name for case in selection.tests)
         config = _write_config(cloud, place, own, stestr.folder, bad_images=bad)

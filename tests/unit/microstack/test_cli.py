@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from machine.client import ActionResult, ChangeError, LogLine
-from microstack import actions, cli, settings
+from microstack import actions, cli, clouds, settings, status
 from microstack.cli import run
 from microstack.errors import UsageFailure
 from microstack.installation import Installation
@@ -129,6 +129,7 @@ class TestPassedThrough:
         client = installation.layout.snap / "openstack/bin/openstack"
         client.parent.mkdir(parents=True)
         client.touch()
+        clouds.write(clouds.Account("http://127.0.0.1:5000/v3", *("x" * 6)))
         for name in ("OS_USERNAME", "OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "http_proxy"):
             monkeypatch.setenv(name, "elsewhere")
         assert run(["openstack", "--", "server", "list", "--help", "-f", "json"]) == 0
@@ -147,8 +148,22 @@ class TestPassedThrough:
         assert arguments[-4:] == ["juju", "status", "--format", "json"]
         assert environment["MACHINE_SOCKET"] == str(installation.layout.machine_socket)
 
+    def test_without_credentials_it_says_who_has_them(
+        self, installation: FakeInstallation, executed: list[Any], capsys: Captured
+    ) -> None:
+        client = installation.layout.snap / "openstack/bin/openstack"
+        client.parent.mkdir(parents=True)
+        client.touch()
+        assert run(["openstack", "server", "list"]) == 1
+        assert executed == []
+        assert "no credentials for the cloud" in capsys.readouterr().err
+
 
 class TestStatus:
+    def test_what_is_shown_again_and_again_is_cut_to_the_terminal(self) -> None:
+        shown = status.cropped("Unit    Message\nnova/0  much too long", 15)
+        assert shown == "Unit    Message\nnova/0  much t…"
+
     def test_json_is_the_machines_unchanged(
         self, installation: FakeInstallation, machine: FakeMachine, capsys: Captured
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from machine.client import LogLine, RelationRecord
 from microstack import doctor
 from microstack.cli import run
+from microstack.host import Facts, Listener
 from microstack.rendered import HIDDEN, Tracks, hide
 from workload.components import ALL
 from workload.config.nova import NovaConfig
@@ -201,6 +203,16 @@ class TestDoctor:
     ) -> None:
         assert run(["doctor"]) == 0
         assert "not running: ./microstack up" in capsys.readouterr().out
+
+    def test_a_way_out_that_several_share_is_told_once(
+        self, installation: FakeInstallation, fit: Facts, capsys: Captured
+    ) -> None:
+        taken = [Listener(port, "0.0.0.0", 7, "other", ours=False) for port in (5000, 9292)]
+        installation.facts.append(replace(fit, listeners=tuple(taken)))
+        assert run(["doctor"]) == 1
+        shown = capsys.readouterr().out
+        assert shown.count("is taken by other (pid 7)") == 2
+        assert shown.count("up --overlay FILE") == 1
 
     def test_an_unknown_application_is_refused(
         self, nova: FakeInstallation, capsys: Captured

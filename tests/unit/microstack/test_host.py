@@ -35,11 +35,11 @@ class TestPorts:
         return list(host.check_ports(facts, {5000: "keystone.port", 8775: "nova.metadata-port"}))
 
     def test_a_taken_port_names_who_has_it_and_the_option_to_change(self, fit: Facts) -> None:
-        registry = Listener(5000, "0.0.0.0", 77, "docker-proxy", ours=False)
+        registry = Listener(5000, "0.0.0.0", 77, "docker", ours=False)
         [finding] = self.check(fit, registry)
         assert finding.level == "fail"
-        assert finding.text == "port 5000, for keystone, is taken by docker-proxy (pid 77)"
-        assert "option `port` of keystone" in (finding.hint or "")
+        assert finding.text == "port 5000, of option keystone.port, is taken by docker (pid 77)"
+        assert "in an overlay: up --overlay FILE" in (finding.hint or "")
 
     def test_the_clouds_own_services_take_nothing(self, fit: Facts) -> None:
         [finding] = self.check(fit, Listener(5000, "127.0.0.1", 77, "uwsgi", ours=True))

@@ -114,6 +114,15 @@ def test_without_an_installation_there_is_nothing_to_remove(
     assert capsys.readouterr().out == "there is nothing to remove\n"
 
 
+@pytest.mark.parametrize("command", ["stop", "logs"])
+def test_what_is_not_there_is_said_to_be_so(
+    installation: FakeInstallation, capsys: Captured, command: str
+) -> None:
+    assert run([command]) == 1
+    assert "hint: ./microstack up" in capsys.readouterr().err
+    assert not installation.layout.root.exists()
+
+
 def test_start_needs_something_to_start(installation: FakeInstallation, capsys: Captured) -> None:
     assert run(["start"]) == 1
     assert "hint: ./microstack up" in capsys.readouterr().err

@@ -72,6 +72,10 @@ def build(output: Path, work: Path, names: Sequence[str]) -> tuple[Path, bool]:
     """
     document = meta.read(SNAPCRAFT)
     parts: dict[str, Any] = document["parts"]
+    for part in parts.values():
+        if "stage-packages" in part:
+            given = part["stage-packages"]
+            part["stage-packages"] = [name for name in given if name not in environment.lacking()]
     if unknown := set(names) - parts.keys():
         raise BuildError(f"snapcraft.yaml has no part {', '.join(sorted(unknown))}")
     needed = [tool for name in names or parts for tool in parts[name].get("build-packages", ())]

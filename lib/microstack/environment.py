@@ -127,7 +127,12 @@ def distribution_packages(snapcraft: Path) -> list[str]:
     names: list[str] = []
     for part in document["parts"].values():
         names += [*part.get("build-packages", ()), *part.get("stage-packages", ())]
-    return sorted(set(names) - LACKING.get(_release(), set()))
+    return sorted(set(names) - lacking())
+
+
+def lacking() -> set[str]:
+    """Return the packages that this release does not have, as it has what is in them elsewhere."""
+    return LACKING.get(_release(), set())
 
 
 def _release() -> tuple[str, str]:

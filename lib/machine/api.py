@@ -13,7 +13,7 @@ from machine import bundle, changes, juju_api, progress
 from machine.bundle import BundleError
 from machine.changes import ChangeError
 from machine.hooks import Hooks
-from machine.model import Model, Pending, Relation
+from machine.model import Action, Model, Pending, Relation
 from machine.status import Host, status
 from machine.store import Store
 
@@ -49,6 +49,7 @@ class Api:
         plain: Mapping[str, Callable[..., object]] = {
             "add_unit": self._add_unit,
             "config": self._config,
+            "enqueue": self._enqueue,
             "hooks": self._hook_records,
             "relations": self._relations,
             "remove_application": self._remove_application,
@@ -63,7 +64,7 @@ class Api:
         slow: Mapping[str, Callable[..., Answers]] = {
             "debug_log": self._debug_log,
             "deploy": self._deploy,
-            "execute": self._execute,
+            "ended": self._ended,
             "run": self._run_action,
             "wait_idle": self._wait_idle,
             "watch": self._watch,
@@ -107,7 +108,7 @@ class Api:
         changed = asyncio.Event()
         forget = self._store.watch(changed.set, of_log=of_log)
         try:
-            while True:
+            while not self._store.closed:
                 yield
                 await changed.wait()
                 changed.clear()
@@ -136,7 +137,7 @@ class Api:
             while busy := self._hooks.busy():
                 left = deadline - time.monotonic()
                 try:
-                    await asyncio.wait_for(anext(changes), max(left, 0.0))
+                    await _next(changes, max(left, 0.0))
                 except TimeoutError:
                     raise RequestError("timeout", _awaited(self._store.model, busy)) from None
         finally:
@@ -208,19 +209,19 @@ class Api:
         async for answer in self._ended(number, f"action {action} of {unit}", timeout):
             yield answer
 
-    async def _execute(self, unit: str, command: str, timeout: float | None) -> Answers:
-        model, number = changes.enqueue_exec(self._store.model, unit, command, time.time())
+    def _enqueue(self, units: list[str], action: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Queue one action on units; those that cannot run it are told apart."""
+        model, queued = changes.enqueue(self._store.model, units, action, params, time.time())
         self._store.commit(model)
-        async for answer in self._ended(number, f"the command on {unit}", timeout):
-            yield answer
+        return asdict(queued)
 
-    async def _ended(self, number: str, what: str, timeout: float | None) -> Answers:
+    async def _ended(self, number: str, what: str, timeout: float | None = None) -> Answers:
         """Tell what an action logs while it runs, then how it ended."""
         deadline = timeout and time.monotonic() + timeout
         changed, told = self._changes(), 0
         try:
             while True:
-                known = self._store.model.actions[number]
+                known = self._task(number)
                 for line in known.log[told:]:
                     yield {"item": line}
                 told = len(known.log)
@@ -228,7 +229,7 @@ class Api:
                     break
                 left = deadline and max(deadline - time.monotonic(), 0.0)
                 try:
-                    await asyncio.wait_for(anext(changed), left)
+                    await _next(changed, left)
                 except TimeoutError:
                     raise RequestError(
                         "timeout", f"{what} has not ended in {timeout:.0f} s"
@@ -236,6 +237,20 @@ class Api:
         finally:
             await changed.aclose()
         yield {"result": asdict(known)}
+
+    def _task(self, number: str) -> Action:
+        known = self._store.model.actions.get(number)
+        if known is None:
+            raise RequestError("change", f'task "{number}" not found')
+        return known
+
+
+async def _next(changes: AsyncGenerator[None, None], timeout: float | None) -> None:
+    """Wait for the next change; TimeoutError when it does not come in time."""
+    try:
+        await asyncio.wait_for(anext(changes), timeout)
+    except StopAsyncIteration:
+        raise RequestError("change", "the model is gone") from None
 
 
 def _relation(relation: Relation) -> dict[str, Any]:

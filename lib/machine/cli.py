@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 
 from machine import (
     cli_change,
+    cli_host,
     cli_model,
     cli_part,
     cli_run,
@@ -24,6 +25,7 @@ from machine import (
     cli_secret,
     cli_show,
     cli_task,
+    cli_wait,
 )
 from machine.client import Error
 from machine.console import CommandError
@@ -54,11 +56,29 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Juju's commands, on the machine agent of this host.",
 )
-_MODULES = (cli_show, cli_model, cli_part, cli_change, cli_scale, cli_run, cli_task, cli_secret)
-_TAKES_A_COMMAND = {"exec": {"allow_interspersed_args": False}}
+_MODULES = (
+    cli_show,
+    cli_model,
+    cli_part,
+    cli_change,
+    cli_host,
+    cli_scale,
+    cli_run,
+    cli_task,
+    cli_secret,
+    cli_wait,
+)
+_AS_GIVEN = {"allow_interspersed_args": False}
+_LEAVES_OPTIONS: Mapping[str, dict[str, Any]] = {
+    "add-machine": {"ignore_unknown_options": True},
+    "exec": _AS_GIVEN,
+    "scp": {**_AS_GIVEN, "ignore_unknown_options": True},
+    "ssh": _AS_GIVEN,
+}
+"""Commands with options of another program among their arguments."""
 for _module in _MODULES:
     for _name, _command in _module.COMMANDS.items():
-        app.command(_name, context_settings=_TAKES_A_COMMAND.get(_name))(_command)
+        app.command(_name, context_settings=_LEAVES_OPTIONS.get(_name))(_command)
 
 
 def main(arguments: Sequence[str]) -> int:

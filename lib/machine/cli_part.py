@@ -12,22 +12,6 @@ from machine.tabular import attachments, table
 _FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
 
 
-def machines(model: ModelOption = None, form: _FormatOption = Format.TABULAR) -> None:
-    """List the machines: this host."""
-    status = agent(model).status()
-    if form in (Format.JSON, Format.YAML):
-        emit({"model": status["model"]["name"], "machines": status["machines"]}, form)
-        return
-    rows = [_machine(number, machine) for number, machine in status["machines"].items()]
-    typer.echo(table(("Machine", "State", "Address", "Inst id", "Base"), rows))
-
-
-def _machine(number: str, machine: dict[str, Any]) -> tuple[str, ...]:
-    base = f"{machine['base']['name']}@{machine['base']['channel']}"
-    state = machine["juju-status"]["current"]
-    return number, state, machine["dns-name"], machine["instance-id"], base
-
-
 def storage(model: ModelOption = None, form: _FormatOption = Format.TABULAR) -> None:
     """List the instances of storage."""
     found = agent(model).status()["storage"]
@@ -73,7 +57,6 @@ def _shown(application: dict[str, Any]) -> dict[str, Any]:
 
 
 COMMANDS = {
-    "machines": machines,
     "storage": storage,
     "show-application": show_application,
 }

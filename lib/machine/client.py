@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from machine.records import HookRecord, LogLine
 
@@ -160,9 +161,15 @@ class Client:
         """The model in the shape of `juju status --format json`."""
         return self._call("status")
 
-    def watch(self) -> Iterator[dict[str, Any]]:
-        """The status now, and again after each change, without end."""
-        return self._stream("watch")
+    def watch(self, timeout: float | None = None) -> Iterator[dict[str, Any]]:
+        """The status now, and again after each change, until the model is gone.
+
+        Raises:
+            TimeoutExpiredError: `timeout` seconds have passed.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for answer in self._answers("watch", {}, deadline):
+            yield answer["item"]
 
     def wait_idle(self, timeout: float) -> None:
         """Wait until no hook runs, is due, or has failed.
@@ -264,7 +271,9 @@ class Client:
                 return
             yield answer["item"]
 
-    def _answers(self, method: str, params: Mapping[str, object]) -> Generator[Mapping[str, Any]]:
+    def _answers(
+        self, method: str, params: Mapping[str, object], deadline: float | None = None
+    ) -> Generator[Mapping[str, Any]]:
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
             try:
                 connection.connect(str(self._socket))
@@ -276,12 +285,26 @@ class Client:
             try:
                 connection.sendall(request.encode() + b"\n")
                 with connection.makefile("rb") as lines:
-                    for line in lines:
+                    while line := _line(connection, lines, deadline):
                         yield _checked(json.loads(line))
             except ConnectionError:
                 raise AgentUnreachableError(
                     f"the agent went away while it answered ({method})"
                 ) from None
+
+
+def _line(connection: socket.socket, lines: BinaryIO, deadline: float | None) -> bytes:
+    """The next line of an answer; none at its end.
+
+    Raises:
+        TimeoutExpiredError: it has not come by the deadline on the monotonic clock.
+    """
+    if deadline is not None:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+    try:
+        return lines.readline()
+    except TimeoutError:
+        raise TimeoutExpiredError("the agent has not answered in time") from None
 
 
 def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:

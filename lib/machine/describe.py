@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from machine.charm import CharmMetadata
 from machine.model import Application, Model, Relation, Unit
 from machine.status import MACHINE, Host, model_status
 from machine.version import CLOUD, CONTROLLER, JUJU_VERSION, USER
@@ -29,6 +30,21 @@ def config(application: Application) -> dict[str, Any]:
         "application-config": {"trust": trust},
         "charm": application.charm.name,
         "settings": settings,
+    }
+
+
+def actions(charm: CharmMetadata) -> dict[str, Any]:
+    """A charm's actions, as `juju actions --schema --format json` has them."""
+    return {
+        name: {
+            "additionalProperties": action.additional_properties,
+            "description": action.description or "No description",
+            "properties": action.params,
+            **({"required": list(action.required)} if action.required else {}),
+            "title": name,
+            "type": "object",
+        }
+        for name, action in sorted(charm.actions.items())
     }
 
 

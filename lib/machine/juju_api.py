@@ -65,6 +65,14 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
     def set_model_constraints(constraints: dict[str, Any]) -> None:
         store.commit(replace(store.model, constraints=constraints))
 
+    def juju_charm_actions(application: str) -> dict[str, Any]:
+        if (known := store.model.applications.get(application)) is None:
+            raise ChangeError(f'application "{application}" not found')
+        return describe.actions(known.charm)
+
+    def cancel_task(number: str) -> None:
+        store.commit(changes.cancel(store.model, number, time.time()))
+
     def juju_actions() -> dict[str, Any]:
         return {number: asdict(action) for number, action in store.model.actions.items()}
 
@@ -74,6 +82,8 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         set_model_config,
         set_model_constraints,
         juju_actions,
+        juju_charm_actions,
+        cancel_task,
         juju_config,
         juju_unit,
         integrate,

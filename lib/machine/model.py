@@ -371,12 +371,16 @@ class Storage:
 
 @dataclass(frozen=True)
 class Action:
-    """One run of an action; `status` is pending, running, completed, failed or aborted."""
+    """One run of an action; `status` is pending, running, completed, failed or aborted.
+
+    `operation` is shared with the runs on other units that were asked for together.
+    """
 
     id: str
     unit: str
     name: str
     params: Mapping[str, object] = field(default_factory=dict[str, object])
+    operation: str = ""
     status: str = "pending"
     message: str = ""
     results: Mapping[str, object] = field(default_factory=dict[str, object])

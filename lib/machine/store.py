@@ -58,6 +58,7 @@ class Store:
         self._watchers: list[Callable[[], None]] = []
         self._log_watchers: list[Callable[[], None]] = []
         self._lines: list[LogLine] = []
+        self.closed = False
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
@@ -92,9 +93,12 @@ class Store:
         return replace(_MODEL.validate_json(body), **found)
 
     def close(self) -> None:
-        """Write what is buffered and close the file."""
+        """Write what is buffered, close the file, and tell all watchers."""
         self.flush()
         self._db.close()
+        self.closed = True
+        for tell in (*self._watchers, *self._log_watchers):
+            tell()
 
     def watch(self, changed: Callable[[], None], *, of_log: bool = False) -> Callable[[], None]:
         """Call `changed` after each change of the model, or of the debug log.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,11 +14,11 @@ from machine import bundle, changes, juju_api, progress
 from machine.bundle import BundleError
 from machine.changes import ChangeError
 from machine.hooks import Hooks
+from machine.log_filter import LogFilter
 from machine.model import Action, Model, Pending, Relation
+from machine.records import LogLine
 from machine.status import Host, status
 from machine.store import Store
-
-_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 Params = Mapping[str, Any]
 Answers = AsyncIterator[dict[str, object]]
@@ -115,16 +116,17 @@ class Api:
         finally:
             forget()
 
-    async def _debug_log(
-        self, follow: bool, include: list[str], level: str, limit: int | None
-    ) -> Answers:
-        wanted = _LEVELS[_LEVELS.index(level) :] if level in _LEVELS else _LEVELS
+    async def _debug_log(self, follow: bool, limit: int | None, **wanted: Any) -> Answers:
+        wants = LogFilter(**wanted)
         seen = 0
         async for _ in self._changes(of_log=True):
-            for number, line in self._store.lines(after=seen, last=limit):
+            new: deque[LogLine] = deque(maxlen=limit)
+            for number, line in self._store.lines(after=seen):
                 seen = number
-                if line.level in wanted and _included(line.entity, include):
-                    yield {"item": asdict(line)}
+                if wants.takes(line):
+                    new.append(line)
+            for line in new:
+                yield {"item": asdict(line)}
             limit = None
             if not follow:
                 break
@@ -146,7 +148,9 @@ class Api:
 
     # ---- changing
 
-    async def _deploy(self, bundle_file: str, overlays: list[str]) -> Answers:
+    async def _deploy(
+        self, bundle_file: str, overlays: list[str], dry_run: bool = False
+    ) -> Answers:
         """Plan outside the event loop; apply in one transaction, on the model planned for."""
         files = Path(bundle_file), [Path(o) for o in overlays]
         while True:
@@ -155,7 +159,7 @@ class Api:
             now = self._store.model
             if _shape(now) == _shape(before):
                 break
-        if plan.changes:
+        if plan.changes and not dry_run:
             self._store.commit(changes.applied(now, plan.changes, time.time()))
         lines = [str(change) for change in plan.changes]
         yield {"result": [*lines, *(f"warning: {w}" for w in plan.warnings if lines)]}
@@ -261,14 +265,6 @@ def _relation(relation: Relation) -> dict[str, Any]:
         "scope": relation.scope,
         "databags": {owner: dict(b.values) for owner, b in relation.databags.items()},
     }
-
-
-def _included(entity: str, include: list[str]) -> bool:
-    """Whether an entity is one of those named, as `unit-mysql-0`, `mysql/0` or `mysql`."""
-    names = {entity, entity.removeprefix("unit-").rpartition("-")[0]}
-    return not include or any(
-        i in names or f"unit-{i.replace('/', '-')}" == entity for i in include
-    )
 
 
 def _awaited(model: Model, busy: list[str]) -> str:

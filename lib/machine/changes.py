@@ -191,6 +191,22 @@ def set_options(
     return applied(model, [SetOptions(name, typed, tuple(reset))], now)
 
 
+def set_resources(model: Model, name: str, files: Mapping[str, str], now: float) -> Model:
+    """The model with other files for resources of an application.
+
+    Raises:
+        ChangeError: no such application, resource or file.
+    """
+    known = _application(model, name).charm.resources
+    for resource, file in files.items():
+        if resource not in known:
+            raise ChangeError(f'unrecognized resource "{resource}"')
+        if not Path(file).is_file():
+            raise ChangeError(f'resource "{resource}": no such file: {file}')
+    paths = {resource: Path(file) for resource, file in files.items()}
+    return applied(model, [SetResources(name, paths)], now) if paths else model
+
+
 def update_status(model: Model, now: float) -> Model:
     """The model where every idle unit that is not active is due its update-status.
 

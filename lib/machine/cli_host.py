@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from machine.console import CommandError, Format, ModelOption, agent, emit
+from machine.console import CommandError, Format, ModelOption, agent, emit, units_of
 from machine.juju_client import JujuClient
 from machine.tabular import table
 
@@ -113,20 +113,9 @@ def _check_target(client: JujuClient, name: str) -> None:
     application, separator, number = name.rpartition("/")
     if not separator:
         raise CommandError(f"machine {name} not found")
-    units = _units(status).get(application, {})
+    units = [unit for unit in units_of(status) if unit.rpartition("/")[0] == application]
     if not units or (number != "leader" and name not in units):
         raise CommandError(f'unit "{name}" not found')
-
-
-def _units(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """All units, subordinates too, by application."""
-    found: dict[str, dict[str, Any]] = {}
-    for application, described in status["applications"].items():
-        for name, unit in described.get("units", {}).items():
-            found.setdefault(application, {})[name] = unit
-            for lodger, subordinate in unit.get("subordinates", {}).items():
-                found.setdefault(lodger.rpartition("/")[0], {})[lodger] = subordinate
-    return found
 
 
 def _as_user(user: str) -> list[str]:

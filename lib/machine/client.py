@@ -104,8 +104,15 @@ class Client:
 
     # ---- the model
 
-    def deploy(self, bundle: Path, overlays: Sequence[Path] = ()) -> list[str]:
+    def deploy(
+        self, bundle: Path, overlays: Sequence[Path] = (), dry_run: bool = False
+    ) -> list[str]:
         """Bring the model to what a bundle says; it is verified whole first.
+
+        Args:
+            bundle: the bundle's file.
+            overlays: files merged over it, in order.
+            dry_run: change nothing.
 
         Returns:
             A line for each thing that changed; none if all was there already.
@@ -114,7 +121,8 @@ class Client:
             BundleError: something in it is wrong; nothing has changed.
         """
         files = [str(o.resolve()) for o in overlays]
-        return self._call("deploy", bundle_file=str(bundle.resolve()), overlays=files)
+        file = str(bundle.resolve())
+        return self._call("deploy", bundle_file=file, overlays=files, dry_run=dry_run)
 
     def remove_application(self, app: str, force: bool = False) -> None:
         """Let an application go; its hooks run first, and with `force` may fail."""
@@ -223,17 +231,30 @@ class Client:
         include: Sequence[str] = (),
         level: str = "DEBUG",
         limit: int | None = None,
+        exclude: Sequence[str] = (),
+        include_modules: Sequence[str] = (),
+        exclude_modules: Sequence[str] = (),
     ) -> Iterator[LogLine]:
         """Lines of the debug log, oldest first.
 
         Args:
             follow: go on with new lines, without end.
-            include: only these applications or units.
+            include: only these applications or units; `*` stands for any text.
             level: only lines of this level or graver.
             limit: only so many of the lines that are there, counted from the end.
+            exclude: without these applications or units.
+            include_modules: only lines from below these modules.
+            exclude_modules: without lines from below these modules.
         """
         lines = self._stream(
-            "debug_log", follow=follow, include=list(include), level=level, limit=limit
+            "debug_log",
+            follow=follow,
+            include=list(include),
+            level=level,
+            limit=limit,
+            exclude=list(exclude),
+            include_modules=list(include_modules),
+            exclude_modules=list(exclude_modules),
         )
         return (LogLine(**line) for line in lines)
 

@@ -44,8 +44,12 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
     def trust(application: str, trusted: bool) -> None:
         store.commit(_altered(store.model, SetTrust(application, trusted)))
 
-    def refresh(application: str, path: str) -> str:
+    def refresh(
+        application: str, path: str, options: dict[str, Any], resources: dict[str, str]
+    ) -> str:
         model, name = _refreshed(store.model, application, Path(path))
+        model = changes.set_options(model, application, options, (), time.time())
+        model = changes.set_resources(model, application, resources, time.time())
         store.commit(model)
         return name
 

@@ -95,13 +95,32 @@ class JujuClient(Client):
         """Say whether an application's charm may see credentials."""
         self._call("trust", application=application, trusted=trusted)
 
-    def refresh(self, application: str, path: Path) -> str:
+    def refresh(
+        self,
+        application: str,
+        path: Path,
+        options: Mapping[str, Any],
+        resources: Mapping[str, str],
+    ) -> str:
         """Give an application the charm at a path; return the charm's name and revision.
 
+        Args:
+            application: which.
+            path: the charm's folder or file.
+            options: to set along with it.
+            resources: files of its resources that change.
+
         Raises:
-            ChangeError: it is no charm, or cannot take the place of the other one.
+            ChangeError: it is no charm, or cannot take the place of the other one, or what comes
+                along does not fit it.
         """
-        return self._call("refresh", application=application, path=str(path))
+        return self._call(
+            "refresh",
+            application=application,
+            path=str(path),
+            options=dict(options),
+            resources=dict(resources),
+        )
 
     def enqueue(self, units: Sequence[str], action: str, params: Mapping[str, Any]) -> Queued:
         """Have an action run on units, or, as `juju-exec`, a command of the shell."""

@@ -200,19 +200,12 @@ class Store:
             )
             self._trim("log", cast("int", cursor.lastrowid), _LOG_LINES)
 
-    def lines(self, after: int = 0, last: int | None = None) -> Iterator[tuple[int, LogLine]]:
-        """Lines of the debug log with their ids, oldest first.
-
-        Args:
-            after: only those with a greater id.
-            last: only so many, counted from the end.
-        """
+    def lines(self, after: int = 0) -> Iterator[tuple[int, LogLine]]:
+        """Lines of the debug log with an id greater than `after`, with their ids, oldest first."""
         self.flush()
-        (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()
-        start = after if last is None else max(after, newest - last)
         rows: Iterable[Sequence[Any]] = self._db.execute(
             "SELECT id, time, entity, level, module, message FROM log WHERE id > ? ORDER BY id",
-            (start,),
+            (after,),
         )
         return ((row[0], LogLine(*row[1:])) for row in rows)
 

@@ -244,9 +244,15 @@ def remove_application(model: Model, name: str, now: float, *, force: bool = Fal
     """The model with an application on its way out; `force` does not wait for failing hooks.
 
     Raises:
-        ChangeError: there is none.
+        ChangeError: there is none, or other models are offered it.
     """
     _application(model, name)
+    offers = sum(offer.application == name for offer in model.offers.values())
+    if offers and not force:
+        plural = "s" * (offers > 1)
+        raise ChangeError(
+            f'cannot destroy application "{name}": application is used by {offers} offer{plural}'
+        )
     model = _forced(model, name) if force else model
     return settle(_with(model, name, life=Life.DYING), now)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 
+from machine.cli_offer import consumed
 from machine.client import BundleError
 from machine.console import CommandError, Format, ModelOption, agent, emit, units_of
 from machine.juju_client import JujuClient
@@ -239,7 +240,8 @@ def integrate(
     via: Annotated[str | None, typer.Option("--via", help="Accepted: no networks.")] = None,
 ) -> None:
     """Relate two applications."""
-    agent(model).integrate(first, second)
+    ends = [consumed(end, model) for end in (first, second)]
+    agent(model).integrate(*ends)
 
 
 def resolved(
@@ -308,12 +310,3 @@ def pairs(given: Iterable[str]) -> dict[str, str]:
     if not all(pairs.values()):
         raise CommandError(f"expected NAME=VALUE, got {' '.join(given)}")
     return pairs
-
-
-COMMANDS = {
-    "deploy": deploy,
-    "config": config,
-    "integrate": integrate,
-    "relate": integrate,
-    "resolved": resolved,
-}

@@ -198,13 +198,3 @@ def remove_machine(
         if number not in known:
             raise CommandError(f"machine {number} not found")
     raise CommandError("remove-machine is not offered on this host: it is the machine")
-
-
-COMMANDS = {
-    "ssh": ssh,
-    "scp": scp,
-    "machines": machines,
-    "show-machine": show_machine,
-    "add-machine": add_machine,
-    "remove-machine": remove_machine,
-}

@@ -54,9 +54,3 @@ def _shown(application: dict[str, Any]) -> dict[str, Any]:
         "endpoint-bindings": application["endpoint-bindings"],
         **({"units": units} if units else {}),
     }
-
-
-COMMANDS = {
-    "storage": storage,
-    "show-application": show_application,
-}

@@ -241,6 +241,3 @@ def by_operation(actions: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Map
     for action in actions.values():
         found.setdefault(action["operation"] or action["id"], []).append(action)
     return found
-
-
-COMMANDS = {"run": run, "exec": execute}

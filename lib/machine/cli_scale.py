@@ -173,15 +173,3 @@ def trust(
 ) -> None:
     """Let an application's charm see the credentials of the cloud."""
     agent(model).trust(application, not remove)
-
-
-COMMANDS = {
-    "add-unit": add_unit,
-    "remove-application": remove_application,
-    "remove-unit": remove_unit,
-    "remove-relation": remove_relation,
-    "refresh": refresh,
-    "expose": expose,
-    "unexpose": unexpose,
-    "trust": trust,
-}

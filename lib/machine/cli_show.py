@@ -161,11 +161,3 @@ def _line(line: LogLine, date: bool, ms: bool, utc: bool) -> str:
     moment = time.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S", local)
     fraction = f".{int(line.time % 1 * 1000):03}" if ms else ""
     return f"{line.entity}: {moment}{fraction} {line.level} {line.module} {line.message}"
-
-
-COMMANDS = {
-    "version": version,
-    "status": status,
-    "show-unit": show_unit,
-    "debug-log": debug_log,
-}

@@ -224,13 +224,3 @@ def _times(moments: Mapping[str, float | None]) -> dict[str, str]:
 def _time(seconds: float) -> str:
     moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
-
-
-COMMANDS = {
-    "actions": actions,
-    "show-action": show_action,
-    "operations": operations,
-    "show-operation": show_operation,
-    "show-task": show_task,
-    "cancel-task": cancel_task,
-}

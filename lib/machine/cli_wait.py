@@ -173,5 +173,3 @@ _SCOPES: Mapping[Kind, Callable[[JujuClient, Mapping[str, Any]], dict[str, Any]]
     Kind.MACHINE: _machines,
     Kind.MODEL: _model,
 }
-
-COMMANDS = {"wait-for": wait_for}

@@ -8,10 +8,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from machine import changes, describe, model_config, storage_changes, user_secrets
+from machine import (
+    bridge,
+    changes,
+    describe,
+    model_config,
+    storage_changes,
+    user_secrets,
+)
 from machine.changes import ChangeError
-from machine.charm import CharmError, load_charm
-from machine.model import Model
+from machine.charm import CharmError, CharmMetadata, load_charm
+from machine.model import Model, Remote, Role
 from machine.model_config import ModelConfigError
 from machine.plan import Change, SetExposed, SetTrust
 from machine.relate import RelationError, relate
@@ -37,6 +44,16 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         model, relation = _integrated(store.model, (first, second))
         store.commit(model)
         return relation
+
+    def offer(application: str, endpoints: list[str], name: str) -> str:
+        store.commit(bridge.offer(store.model, application, tuple(endpoints), name))
+        return bridge.offer_url(store.model, name)
+
+    def remove_offer(name: str, force: bool) -> None:
+        store.commit(bridge.remove_offer(store.model, name, time.time(), force=force))
+
+    def remove_saas(name: str) -> None:
+        store.commit(bridge.remove_saas(store.model, name, time.time()))
 
     def expose(application: str, exposed: bool) -> None:
         store.commit(_altered(store.model, SetExposed(application, exposed)))
@@ -91,6 +108,9 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         juju_config,
         juju_unit,
         integrate,
+        offer,
+        remove_offer,
+        remove_saas,
         expose,
         trust,
         refresh,
@@ -169,8 +189,18 @@ def _refreshed(model: Model, application: str, path: Path) -> tuple[Model, str]:
     return model, f"local:{charm.name}-{model.applications[application].charm_revision}"
 
 
+def _as_charm(remote: Remote) -> CharmMetadata:
+    """What an application of another model can be related to by."""
+    ends = remote.endpoints.values()
+    provides = {e.name: {"interface": e.interface} for e in ends if e.role is Role.PROVIDER}
+    requires = {e.name: {"interface": e.interface} for e in ends if e.role is Role.REQUIRER}
+    raw = {"name": remote.name, "provides": provides, "requires": requires}
+    return CharmMetadata.model_validate(raw)
+
+
 def _integrated(model: Model, ends: tuple[str, str]) -> tuple[Model, str]:
     charms = {a.name: a.charm for a in model.applications.values() if a.life == "alive"}
+    charms |= {r.name: _as_charm(r) for r in model.remotes.values() if r.life == "alive"}
     try:
         change = relate(ends, charms)
     except RelationError as e:

@@ -87,6 +87,30 @@ class JujuClient(Client):
         """
         self._call("attach_storage", unit=unit, storage=storage)
 
+    def offer(self, application: str, endpoints: Sequence[str], name: str) -> str:
+        """Offer endpoints of an application to other models; return the offer's URL.
+
+        Raises:
+            ChangeError: no such application or endpoint, or the name is taken.
+        """
+        return self._call("offer", application=application, endpoints=list(endpoints), name=name)
+
+    def remove_offer(self, name: str, force: bool) -> None:
+        """Offer something no longer; `force` ends the relations by it.
+
+        Raises:
+            ChangeError: there is none of this name, or it is in use.
+        """
+        self._call("remove_offer", name=name, force=force)
+
+    def remove_saas(self, name: str) -> None:
+        """Let go of an application of another model; its relations end first.
+
+        Raises:
+            ChangeError: there is none of this name.
+        """
+        self._call("remove_saas", name=name)
+
     def expose(self, application: str, exposed: bool) -> None:
         """Say whether an application's ports are meant for other hosts."""
         self._call("expose", application=application, exposed=exposed)

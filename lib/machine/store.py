@@ -15,7 +15,17 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter
 
-from machine.model import Action, Application, Model, Relation, Secret, Storage, Unit
+from machine.model import (
+    Action,
+    Application,
+    Model,
+    Offer,
+    Relation,
+    Remote,
+    Secret,
+    Storage,
+    Unit,
+)
 from machine.records import HookRecord, LogLine
 
 _SCHEMA_VERSION = 1
@@ -36,6 +46,8 @@ _KINDS: Mapping[str, TypeAdapter[Any]] = {
     "secrets": TypeAdapter(Secret),
     "storages": TypeAdapter(Storage),
     "actions": TypeAdapter(Action),
+    "offers": TypeAdapter(Offer),
+    "remotes": TypeAdapter(Remote),
 }
 _NUMBERED = "relations"
 _MODEL = TypeAdapter(Model)

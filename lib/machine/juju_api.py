@@ -10,6 +10,7 @@ from typing import Any
 
 from machine import (
     bridge,
+    bundle_view,
     changes,
     describe,
     model_config,
@@ -44,6 +45,13 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         model, relation = _integrated(store.model, (first, second))
         store.commit(model)
         return relation
+
+    def juju_bundle(defaults: bool) -> list[dict[str, Any]]:
+        return bundle_view.exported(store.model, "@".join(host.base), defaults=defaults)
+
+    def juju_difference(bundle_file: str, overlays: list[str]) -> dict[str, Any]:
+        files = [Path(overlay) for overlay in overlays]
+        return bundle_view.difference(Path(bundle_file), files, store.model)
 
     def offer(application: str, endpoints: list[str], name: str) -> str:
         store.commit(bridge.offer(store.model, application, tuple(endpoints), name))
@@ -108,6 +116,8 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         juju_config,
         juju_unit,
         integrate,
+        juju_bundle,
+        juju_difference,
         offer,
         remove_offer,
         remove_saas,

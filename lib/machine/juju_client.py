@@ -87,6 +87,20 @@ class JujuClient(Client):
         """
         self._call("attach_storage", unit=unit, storage=storage)
 
+    def juju_bundle(self, defaults: bool) -> list[dict[str, Any]]:
+        """The model as the documents of a bundle, with options that were not set on demand."""
+        return self._call("juju_bundle", defaults=defaults)
+
+    def juju_difference(self, bundle: Path, overlays: Sequence[Path]) -> dict[str, Any]:
+        """What a bundle and the model do not have in common.
+
+        Raises:
+            BundleError: something in the bundle is wrong.
+        """
+        files = [str(overlay.resolve()) for overlay in overlays]
+        file = str(bundle.resolve())
+        return self._call("juju_difference", bundle_file=file, overlays=files)
+
     def offer(self, application: str, endpoints: Sequence[str], name: str) -> str:
         """Offer endpoints of an application to other models; return the offer's URL.
 

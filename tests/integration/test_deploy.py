@@ -136,6 +136,17 @@ def test_options_are_set_from_a_file(apps: jubilant.Juju, tmp_path: Path):
     assert apps.config("db")["prefix"] == "user"
 
 
+def test_the_model_is_exported_as_a_bundle(apps: jubilant.Juju, tmp_path: Path):
+    bundle = yaml.safe_load(apps.cli("export-bundle"))
+    assert set(bundle["applications"]) == {"db", "web"}
+    assert bundle["applications"]["db"]["num_units"] == 2
+    assert bundle["applications"]["web"]["trust"] is True
+    assert [sorted(ends) for ends in bundle["relations"]] == [["db:database", "web:database"]]
+    file = tmp_path / "exported.yaml"
+    apps.cli("export-bundle", "--filename", str(file))
+    assert yaml.safe_load(file.read_text()) == bundle
+
+
 BAD_CHARMS = {
     "no name": "summary: x\n",
     "no YAML": "name: [x\n",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jubilant
 import pytest
+import yaml
 
 HERE = Path(__file__).parent
 LIB = HERE.parents[1] / "lib"
@@ -90,6 +91,47 @@ def test_status_as_table_with_relations(juju: jubilant.Juju):
 
 def test_a_bundle_deployed_again_changes_nothing(juju: jubilant.Juju):
     assert juju.cli("deploy", str(HERE / "bundle.yaml")) == "No changes to apply.\n"
+
+
+def test_what_was_exported_is_deployed_without_a_change(juju: jubilant.Juju, tmp_path: Path):
+    file = tmp_path / "exported.yaml"
+    juju.cli("export-bundle", "--filename", str(file))
+    assert juju.cli("deploy", str(file)) == "No changes to apply.\n"
+    assert juju.cli("diff-bundle", str(file)) == "{}\n"
+
+
+def test_a_bundle_differs_from_the_model(juju: jubilant.Juju, tmp_path: Path):
+    file = tmp_path / "other.yaml"
+    charm = HERE / "charms"
+    file.write_text(
+        "applications:\n"
+        f"  web: {{charm: {charm}/web, num_units: 2, options: {{greeting: bye}}}}\n"
+        f"  more: {{charm: {charm}/db, num_units: 1}}\n"
+        "relations: [[more, web]]\n"
+    )
+    assert yaml.safe_load(juju.cli("diff-bundle", str(file))) == {
+        "applications": {
+            "db": {"missing": "bundle"},
+            "more": {"missing": "model"},
+            "web": {
+                "num_units": {"bundle": 2, "model": 1},
+                "options": {"greeting": {"bundle": "bye", "model": "hello"}},
+            },
+        },
+        "relations": {
+            "bundle-additions": [["more:database", "web:database"]],
+            "model-additions": [["db:database", "web:database"]],
+        },
+    }
+    assert "more" not in juju.status().apps
+
+
+def test_a_dry_run_changes_nothing(juju: jubilant.Juju, tmp_path: Path):
+    file = tmp_path / "more.yaml"
+    file.write_text(f"applications: {{more: {{charm: {HERE}/charms/db, num_units: 1}}}}")
+    told = juju.cli("deploy", str(file), "--dry-run").splitlines()
+    assert told[0] == "Changes to deploy bundle:"
+    assert "more" not in juju.status().apps
 
 
 def test_config_is_read_set_and_reset(juju: jubilant.Juju):

@@ -1,4 +1,4 @@
-"""Juju's commands that only look: status, version, show-unit, debug-log."""
+"""Juju's commands that only look: status, version, show-unit, show-application, debug-log."""
 
 from __future__ import annotations
 
@@ -108,6 +108,36 @@ def show_unit(
     for unit in units:
         shown |= client.juju_unit(unit)
     emit(shown, form)
+
+
+def show_application(
+    applications: Annotated[list[str], typer.Argument(metavar="APP...", help="Which.")],
+    model: ModelOption = None,
+    form: FormatOption = Format.YAML,
+) -> None:
+    """Show applications."""
+    known = agent(model).status()["applications"]
+    for name in applications:
+        if name not in known:
+            raise CommandError(f'application "{name}" not found')
+    emit({name: _shown(known[name]) for name in applications}, form)
+
+
+def _shown(application: dict[str, Any]) -> dict[str, Any]:
+    units = {
+        name: {"machine": unit["machine"], "public-address": unit["public-address"]}
+        for name, unit in application.get("units", {}).items()
+    }
+    return {
+        "charm": application["charm-name"],
+        "base": f"{application['base']['name']}@{application['base']['channel']}",
+        "principal": "subordinate-to" not in application,
+        "exposed": application["exposed"],
+        "remote": False,
+        "life": application.get("life", "alive"),
+        "endpoint-bindings": application["endpoint-bindings"],
+        **({"units": units} if units else {}),
+    }
 
 
 def debug_log(

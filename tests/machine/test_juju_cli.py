@@ -207,7 +207,6 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
     [
         (("bootstrap",), 1, 'ERROR juju: "bootstrap" is not offered on this host'),
         (("model-config", "name=other"), 1, 'ERROR "name" of a model cannot be changed'),
-        (("destroy-model", "test", "--no-prompt"), 1, 'ERROR "test" is a controller'),
         (("status", "-m", "elsewhere:test"), 1, "ERROR controller elsewhere not found"),
         (("status", "-m", "bob/test"), 1, "ERROR model machine:bob/test not found"),
         (("exec", "--machine", "0", "true"), 1, "ERROR exec --machine is not offered"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,11 +14,11 @@ from machine import bundle, changes, juju_api, progress
 from machine.bundle import BundleError
 from machine.changes import ChangeError
 from machine.hooks import Hooks
-from machine.model import Model, Pending, Relation
+from machine.log_filter import LogFilter
+from machine.model import Action, Model, Pending, Relation
+from machine.records import LogLine
 from machine.status import Host, status
 from machine.store import Store
-
-_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 Params = Mapping[str, Any]
 Answers = AsyncIterator[dict[str, object]]
@@ -49,6 +50,7 @@ class Api:
         plain: Mapping[str, Callable[..., object]] = {
             "add_unit": self._add_unit,
             "config": self._config,
+            "enqueue": self._enqueue,
             "hooks": self._hook_records,
             "relations": self._relations,
             "remove_application": self._remove_application,
@@ -63,7 +65,7 @@ class Api:
         slow: Mapping[str, Callable[..., Answers]] = {
             "debug_log": self._debug_log,
             "deploy": self._deploy,
-            "execute": self._execute,
+            "ended": self._ended,
             "run": self._run_action,
             "wait_idle": self._wait_idle,
             "watch": self._watch,
@@ -107,23 +109,24 @@ class Api:
         changed = asyncio.Event()
         forget = self._store.watch(changed.set, of_log=of_log)
         try:
-            while True:
+            while not self._store.closed:
                 yield
                 await changed.wait()
                 changed.clear()
         finally:
             forget()
 
-    async def _debug_log(
-        self, follow: bool, include: list[str], level: str, limit: int | None
-    ) -> Answers:
-        wanted = _LEVELS[_LEVELS.index(level) :] if level in _LEVELS else _LEVELS
+    async def _debug_log(self, follow: bool, limit: int | None, **wanted: Any) -> Answers:
+        wants = LogFilter(**wanted)
         seen = 0
         async for _ in self._changes(of_log=True):
-            for number, line in self._store.lines(after=seen, last=limit):
+            new: deque[LogLine] = deque(maxlen=limit)
+            for number, line in self._store.lines(after=seen):
                 seen = number
-                if line.level in wanted and _included(line.entity, include):
-                    yield {"item": asdict(line)}
+                if wants.takes(line):
+                    new.append(line)
+            for line in new:
+                yield {"item": asdict(line)}
             limit = None
             if not follow:
                 break
@@ -136,7 +139,7 @@ class Api:
             while busy := self._hooks.busy():
                 left = deadline - time.monotonic()
                 try:
-                    await asyncio.wait_for(anext(changes), max(left, 0.0))
+                    await _next(changes, max(left, 0.0))
                 except TimeoutError:
                     raise RequestError("timeout", _awaited(self._store.model, busy)) from None
         finally:
@@ -145,7 +148,9 @@ class Api:
 
     # ---- changing
 
-    async def _deploy(self, bundle_file: str, overlays: list[str]) -> Answers:
+    async def _deploy(
+        self, bundle_file: str, overlays: list[str], dry_run: bool = False
+    ) -> Answers:
         """Plan outside the event loop; apply in one transaction, on the model planned for."""
         files = Path(bundle_file), [Path(o) for o in overlays]
         while True:
@@ -154,7 +159,7 @@ class Api:
             now = self._store.model
             if _shape(now) == _shape(before):
                 break
-        if plan.changes:
+        if plan.changes and not dry_run:
             self._store.commit(changes.applied(now, plan.changes, time.time()))
         lines = [str(change) for change in plan.changes]
         yield {"result": [*lines, *(f"warning: {w}" for w in plan.warnings if lines)]}
@@ -208,19 +213,19 @@ class Api:
         async for answer in self._ended(number, f"action {action} of {unit}", timeout):
             yield answer
 
-    async def _execute(self, unit: str, command: str, timeout: float | None) -> Answers:
-        model, number = changes.enqueue_exec(self._store.model, unit, command, time.time())
+    def _enqueue(self, units: list[str], action: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Queue one action on units; those that cannot run it are told apart."""
+        model, queued = changes.enqueue(self._store.model, units, action, params, time.time())
         self._store.commit(model)
-        async for answer in self._ended(number, f"the command on {unit}", timeout):
-            yield answer
+        return asdict(queued)
 
-    async def _ended(self, number: str, what: str, timeout: float | None) -> Answers:
+    async def _ended(self, number: str, what: str, timeout: float | None = None) -> Answers:
         """Tell what an action logs while it runs, then how it ended."""
         deadline = timeout and time.monotonic() + timeout
         changed, told = self._changes(), 0
         try:
             while True:
-                known = self._store.model.actions[number]
+                known = self._task(number)
                 for line in known.log[told:]:
                     yield {"item": line}
                 told = len(known.log)
@@ -228,7 +233,7 @@ class Api:
                     break
                 left = deadline and max(deadline - time.monotonic(), 0.0)
                 try:
-                    await asyncio.wait_for(anext(changed), left)
+                    await _next(changed, left)
                 except TimeoutError:
                     raise RequestError(
                         "timeout", f"{what} has not ended in {timeout:.0f} s"
@@ -236,6 +241,20 @@ class Api:
         finally:
             await changed.aclose()
         yield {"result": asdict(known)}
+
+    def _task(self, number: str) -> Action:
+        known = self._store.model.actions.get(number)
+        if known is None:
+            raise RequestError("change", f'task "{number}" not found')
+        return known
+
+
+async def _next(changes: AsyncGenerator[None, None], timeout: float | None) -> None:
+    """Wait for the next change; TimeoutError when it does not come in time."""
+    try:
+        await asyncio.wait_for(anext(changes), timeout)
+    except StopAsyncIteration:
+        raise RequestError("change", "the model is gone") from None
 
 
 def _relation(relation: Relation) -> dict[str, Any]:
@@ -246,14 +265,6 @@ def _relation(relation: Relation) -> dict[str, Any]:
         "scope": relation.scope,
         "databags": {owner: dict(b.values) for owner, b in relation.databags.items()},
     }
-
-
-def _included(entity: str, include: list[str]) -> bool:
-    """Whether an entity is one of those named, as `unit-mysql-0`, `mysql/0` or `mysql`."""
-    names = {entity, entity.removeprefix("unit-").rpartition("-")[0]}
-    return not include or any(
-        i in names or f"unit-{i.replace('/', '-')}" == entity for i in include
-    )
 
 
 def _awaited(model: Model, busy: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +191,22 @@ def set_options(
     return applied(model, [SetOptions(name, typed, tuple(reset))], now)
 
 
+def set_resources(model: Model, name: str, files: Mapping[str, str], now: float) -> Model:
+    """The model with other files for resources of an application.
+
+    Raises:
+        ChangeError: no such application, resource or file.
+    """
+    known = _application(model, name).charm.resources
+    for resource, file in files.items():
+        if resource not in known:
+            raise ChangeError(f'unrecognized resource "{resource}"')
+        if not Path(file).is_file():
+            raise ChangeError(f'resource "{resource}": no such file: {file}')
+    paths = {resource: Path(file) for resource, file in files.items()}
+    return applied(model, [SetResources(name, paths)], now) if paths else model
+
+
 def update_status(model: Model, now: float) -> Model:
     """The model where every idle unit that is not active is due its update-status.
 
@@ -228,9 +244,15 @@ def remove_application(model: Model, name: str, now: float, *, force: bool = Fal
     """The model with an application on its way out; `force` does not wait for failing hooks.
 
     Raises:
-        ChangeError: there is none.
+        ChangeError: there is none, or other models are offered it.
     """
     _application(model, name)
+    offers = sum(offer.application == name for offer in model.offers.values())
+    if offers and not force:
+        plural = "s" * (offers > 1)
+        raise ChangeError(
+            f'cannot destroy application "{name}": application is used by {offers} offer{plural}'
+        )
     model = _forced(model, name) if force else model
     return settle(_with(model, name, life=Life.DYING), now)
 
@@ -292,15 +314,70 @@ def _between(relation: Relation, first: str, second: str) -> bool:
     return (first in one and second in other) or (first in other and second in one)
 
 
+@dataclass(frozen=True)
+class Queued:
+    """An operation that was queued.
+
+    Attributes:
+        operation: its id.
+        tasks: id of the task of each unit.
+        errors: why there is none, by what was given as unit.
+    """
+
+    operation: str
+    tasks: Mapping[str, str]
+    errors: Mapping[str, str]
+
+
+def enqueue(
+    model: Model, units: Iterable[str], name: str, params: Mapping[str, object], now: float
+) -> tuple[Model, Queued]:
+    """The model with an action to run on units, any of which may be `<app>/leader`.
+
+    `EXEC` runs a command of the shell: Juju, too, runs it as an action of this name
+    (core/actions/types.go).
+    """
+    operation = str(model.next_action)
+    tasks: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    after = replace(model, next_action=model.next_action + 1)
+    for given in units:
+        try:
+            unit = _unit(after, given)
+            fitting = params if name == EXEC else _fitting(after, unit, name, params)
+        except ChangeError as e:
+            errors[given] = str(e)
+            continue
+        action = Action(str(after.next_action), unit, name, fitting, operation, enqueued=now)
+        kept = dict(list(after.actions.items())[-_ACTIONS_KEPT:])
+        after = replace(after, next_action=after.next_action + 1, actions=kept)
+        after = after.with_action(action)
+        tasks[unit] = action.id
+    return (after if tasks else model), Queued(operation, tasks, errors)
+
+
 def enqueue_action(
     model: Model, unit: str, name: str, params: Mapping[str, object], now: float
 ) -> tuple[Model, str]:
-    """The model with an action to run, and the action's id; `unit` may be `<app>/leader`.
+    """The model with an action to run on one unit, and the task's id.
 
     Raises:
         ChangeError: no such unit or action, or the parameters do not fit.
     """
-    unit = _unit(model, unit)
+    model, queued = enqueue(model, [unit], name, params, now)
+    for error in queued.errors.values():
+        raise ChangeError(error)
+    return model, next(iter(queued.tasks.values()))
+
+
+def _fitting(
+    model: Model, unit: str, name: str, params: Mapping[str, object]
+) -> Mapping[str, object]:
+    """The parameters with defaults.
+
+    Raises:
+        ChangeError: there is no such action, or they do not fit.
+    """
     declared = model.applications[model.units[unit].application].charm.actions.get(name)
     if declared is None:
         raise ChangeError(f'action "{name}" not defined for unit "{unit}"')
@@ -313,18 +390,7 @@ def enqueue_action(
             problems.append(f'unknown parameter "{key}"')
     if problems:
         raise ChangeError(f"action {name}: {'; '.join(problems)}")
-    return _enqueued(model, unit, name, given, now)
-
-
-def enqueue_exec(model: Model, unit: str, command: str, now: float) -> tuple[Model, str]:
-    """The model with a command of the shell to run, and its action's id.
-
-    Juju, too, runs it as an action of this name (core/actions/types.go).
-
-    Raises:
-        ChangeError: no such unit.
-    """
-    return _enqueued(model, _unit(model, unit), EXEC, {"command": command}, now)
+    return given
 
 
 def _unit(model: Model, name: str) -> str:
@@ -340,13 +406,19 @@ def _unit(model: Model, name: str) -> str:
     return name
 
 
-def _enqueued(
-    model: Model, unit: str, name: str, params: Mapping[str, object], now: float
-) -> tuple[Model, str]:
-    action = Action(str(model.next_action), unit, name, params, enqueued=now)
-    kept = dict(list(model.actions.items())[-_ACTIONS_KEPT:])
-    model = replace(model, next_action=model.next_action + 1, actions=kept)
-    return model.with_action(action), action.id
+def cancel(model: Model, number: str, now: float) -> Model:
+    """The model where an action will not be run.
+
+    Raises:
+        ChangeError: there is none of this id, or it has begun.
+    """
+    action = model.actions.get(number)
+    if action is None:
+        raise ChangeError(f'task "{number}" not found')
+    if action.status != "pending":
+        raise ChangeError(f'task "{number}" is {action.status}: only what is pending is cancelled')
+    cancelled = replace(action, status="cancelled", message="", completed=now)
+    return model.with_action(cancelled)
 
 
 def _defaults(params: Mapping[str, Mapping[str, object]]) -> dict[str, object]:

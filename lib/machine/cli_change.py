@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 import yaml
 
+from machine.cli_offer import consumed
 from machine.client import BundleError
-from machine.console import CommandError, Format, ModelOption, agent, emit
+from machine.console import CommandError, Format, ModelOption, agent, emit, units_of
 from machine.juju_client import JujuClient
+
+_SPACE = "alpha"
 
 
 def deploy(
@@ -28,32 +31,125 @@ def deploy(
     ] = None,
     num_units: Annotated[int | None, typer.Option("--num-units", "-n", help="Units.")] = None,
     resource: Annotated[list[str] | None, typer.Option("--resource", help="NAME=FILE.")] = None,
-    storage: Annotated[list[str] | None, typer.Option("--storage", help="NAME=COUNT.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="Accepted: there is one machine.")] = None,
+    storage: Annotated[
+        list[str] | None, typer.Option("--storage", help="NAME=[POOL,][COUNT,][SIZE].")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Machine 0: there is one.")] = None,
     base: Annotated[
         str | None, typer.Option("--base", help="Accepted: it is this host's.")
     ] = None,
-    constraints: Annotated[list[str] | None, typer.Option(help="Accepted, as --base.")] = None,
+    constraints: Annotated[
+        list[str] | None, typer.Option("--constraints", help="Checked: there is one machine.")
+    ] = None,
+    bind: Annotated[
+        str | None, typer.Option("--bind", help="[ENDPOINT=]SPACE...: there is one space.")
+    ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Let it see credentials.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Accepted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Of a bundle: only say.")] = False,
+    map_machines: Annotated[str | None, typer.Option(help="Of a bundle: accepted.")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="Not offered.")] = None,
+    revision: Annotated[int | None, typer.Option("--revision", help="Not offered.")] = None,
+    attach_storage: Annotated[str | None, typer.Option(help="Not offered.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Not offered.")] = None,
 ) -> None:
     """Deploy a bundle, or one charm as an application."""
-    client = agent(model)
-    if charm.endswith((".yaml", ".yml")):
-        changes = client.deploy(Path(charm), overlay or ())
-        typer.echo("Executing changes:" if changes else "No changes to apply.")
-        for change in changes:
-            typer.echo(f"- {change}")
-        if changes:
-            typer.echo("Deploy of bundle completed.")
+    of_charms = {
+        "--attach-storage": attach_storage,
+        "--base": base,
+        "--bind": bind,
+        "--channel": channel,
+        "--config": config,
+        "--constraints": constraints,
+        "--device": device,
+        "-n/--num-units": num_units,
+        "--resource": resource,
+        "--revision": revision,
+        "--storage": storage,
+        "--to": to,
+    }
+    if charm.endswith((".yaml", ".yml")) or Path(charm, "bundle.yaml").is_file():
+        _refuse(of_charms, "a bundle")
+        bundle = Path(charm)
+        bundle = bundle / "bundle.yaml" if bundle.is_dir() else bundle
+        _deploy_bundle(agent(model), bundle, overlay or (), dry_run)
         return
+    _refuse(
+        {"--dry-run": dry_run, "--map-machines": map_machines, "--overlay": overlay}, "a charm"
+    )
+    of_stores = ("--channel", "--revision", "--attach-storage", "--device")
+    _refuse({name: of_charms[name] for name in of_stores}, "a local charm")
+    if num_units is not None and num_units < 1:
+        raise CommandError("--num-units must be a positive integer")
+    check_placement(to)
+    check_constraints(constraints or ())
     spec = {
-        "options": _options(config or (), application),
+        "options": config_options(config or (), application),
         "num_units": num_units,
-        "resources": {k: str(Path(v).resolve()) for k, v in _pairs(resource or ()).items()},
-        "storage": _pairs(storage or ()),
+        "resources": {k: str(Path(v).resolve()) for k, v in pairs(resource or ()).items()},
+        "storage": pairs(storage or ()),
+        "bindings": _bindings(bind or ""),
         "trust": trust,
     }
-    _deploy_charm(client, _charm_path(charm), application, {k: v for k, v in spec.items() if v})
+    _deploy_charm(
+        agent(model), _charm_path(charm), application, {k: v for k, v in spec.items() if v}
+    )
+
+
+def _refuse(given: Mapping[str, object], what: str) -> None:
+    if names := [name for name, value in given.items() if value not in (None, False)]:
+        raise CommandError(
+            f"options provided but not supported when deploying {what}: {', '.join(names)}"
+        )
+
+
+def _deploy_bundle(
+    client: JujuClient, bundle: Path, overlays: Sequence[Path], dry_run: bool
+) -> None:
+    changes = client.deploy(bundle, overlays, dry_run=dry_run)
+    if not changes:
+        typer.echo("No changes to apply.")
+        return
+    typer.echo("Changes to deploy bundle:" if dry_run else "Executing changes:")
+    for change in changes:
+        typer.echo(f"- {change}")
+    if not dry_run:
+        typer.echo("Deploy of bundle completed.")
+
+
+def check_placement(to: str | None) -> None:
+    """Refuse places for units that are not this host."""
+    for place in (to or "0").split(","):
+        if place != "0":
+            raise CommandError(
+                f'placement "{place}" is not offered on this host: there is one machine, "0"'
+            )
+
+
+def check_constraints(constraints: Iterable[str]) -> None:
+    """Refuse what is no constraint; the one machine is as it is."""
+    # Here, for the other commands start faster without it.
+    from machine.constraints import ConstraintError, parse
+
+    try:
+        parse(" ".join(constraints))
+    except ConstraintError as e:
+        raise CommandError(str(e)) from None
+
+
+def _bindings(text: str) -> dict[str, str]:
+    """Spaces by endpoint; an empty one stands for all others."""
+    found: dict[str, str] = {}
+    for word in text.split():
+        endpoint, equals, space = word.rpartition("=")
+        if not space or (equals and not endpoint):
+            raise CommandError(
+                "--bind must be in the form '[<default-space>] [<endpoint-name>=<space> ...]'"
+            )
+        if space != _SPACE:
+            raise CommandError(f'space "{space}" not found; there is "{_SPACE}"')
+        found[endpoint] = space
+    return found
 
 
 def _charm_path(charm: str) -> Path:
@@ -80,6 +176,8 @@ def _deploy_charm(
     name = application or charm.name
     if name in client.status()["applications"]:
         raise CommandError(f'cannot add application "{name}": application already exists')
+    if charm.subordinate and "num_units" in spec:
+        raise CommandError("cannot use --num-units or --to with subordinate application")
     units = {} if charm.subordinate else {"num_units": 1}
     described = {**units, **spec, "charm": str(path)}
     # The folder is for root alone: options may hold what others must not read.
@@ -112,8 +210,13 @@ def config(
     client = agent(model)
     given = list(values or ())
     if reset or file or any("=" in value for value in given):
-        new = _options([*([str(file)] if file else []), *given], application)
-        client.set_config(application, new, [key for key in reset.split(",") if key])
+        new = config_options([*([str(file)] if file else []), *given], application)
+        resets = [key for key in reset.split(",") if key]
+        if twice := sorted(set(resets) & new.keys()):
+            raise CommandError(
+                f'key "{twice[0]}" cannot be both set and reset in the same command'
+            )
+        client.set_config(application, new, resets)
     elif given:
         _show_one(client.juju_config(application), application, given[0])
     else:
@@ -134,42 +237,37 @@ def integrate(
     first: Annotated[str, typer.Argument(metavar="APP[:ENDPOINT]")],
     second: Annotated[str, typer.Argument(metavar="APP[:ENDPOINT]")],
     model: ModelOption = None,
+    via: Annotated[str | None, typer.Option("--via", help="Accepted: no networks.")] = None,
 ) -> None:
     """Relate two applications."""
-    agent(model).integrate(first, second)
-
-
-def remove_application(
-    applications: Annotated[list[str], typer.Argument(metavar="APP...", help="Which.")],
-    model: ModelOption = None,
-    no_prompt: Annotated[bool, typer.Option("--no-prompt", help="Do not ask.")] = False,
-    destroy_storage: Annotated[bool, typer.Option(help="Accepted: storage goes along.")] = False,
-) -> None:
-    """Remove applications; their hooks run first."""
-    client = agent(model)
-    known = client.status()["applications"]
-    for application in applications:
-        if application not in known:
-            raise CommandError(f'application "{application}" not found')
-    if not no_prompt:
-        typer.confirm(f"This removes {', '.join(applications)}. Continue", abort=True)
-    for application in applications:
-        client.remove_application(application)
-        typer.echo(f"removing application {application}", err=True)
+    ends = [consumed(end, model) for end in (first, second)]
+    agent(model).integrate(*ends)
 
 
 def resolved(
-    units: Annotated[list[str], typer.Argument(metavar="UNIT...", help="Units in error.")],
+    units: Annotated[
+        list[str] | None, typer.Argument(metavar="UNIT...", help="Units in error.")
+    ] = None,
     model: ModelOption = None,
+    every: Annotated[bool, typer.Option("--all", help="All units in error.")] = False,
     no_retry: Annotated[bool, typer.Option("--no-retry", help="Count the hook as run.")] = False,
 ) -> None:
     """Run failed hooks again now, or go on without them."""
+    if every and units:
+        raise CommandError("cannot specify both unit names and --all")
+    if not every and not units:
+        raise CommandError("no unit specified")
     client = agent(model)
-    for unit in units:
+    failed = [
+        name
+        for name, unit in units_of(client.status()).items()
+        if unit["workload-status"]["current"] == "error"
+    ]
+    for unit in failed if every else units or ():
         client.resolved(unit, not no_retry)
 
 
-def _options(given: Iterable[str], application: str | None) -> dict[str, Any]:
+def config_options(given: Iterable[str], application: str | None) -> dict[str, Any]:
     """Options from `KEY=VALUE`, `KEY=@file`, and files for one application or for several."""
     options: dict[str, Any] = {}
     for text in given:
@@ -202,18 +300,13 @@ def _read(path: Path) -> str:
         raise CommandError(f"cannot read {path}: {e}") from None
 
 
-def _pairs(given: Iterable[str]) -> dict[str, str]:
+def pairs(given: Iterable[str]) -> dict[str, str]:
+    """What is given as `NAME=VALUE`.
+
+    Raises:
+        CommandError: something else is.
+    """
     pairs = {key: value for key, _, value in (text.partition("=") for text in given)}
     if not all(pairs.values()):
         raise CommandError(f"expected NAME=VALUE, got {' '.join(given)}")
     return pairs
-
-
-COMMANDS = {
-    "deploy": deploy,
-    "config": config,
-    "integrate": integrate,
-    "relate": integrate,
-    "remove-application": remove_application,
-    "resolved": resolved,
-}

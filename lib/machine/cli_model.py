@@ -356,18 +356,3 @@ def _settings_file(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CommandError(f"{path}: expected a mapping of settings")
     return cast("dict[str, Any]", content)
-
-
-COMMANDS = {
-    "add-model": add_model,
-    "destroy-model": destroy_model,
-    "models": models,
-    "show-model": show_model,
-    "switch": switch,
-    "model-config": model_config,
-    "model-constraints": model_constraints,
-    "set-model-constraints": set_model_constraints,
-    "controllers": controllers,
-    "show-controller": show_controller,
-    "whoami": whoami,
-}

@@ -1,10 +1,11 @@
-"""Juju's `run`: actions on units, with the output of Juju 3.6."""
+"""Juju's `run` and `exec`: actions and commands on units, with the output of Juju 3.6."""
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -12,33 +13,47 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 
-from machine.client import ActionResult, ChangeError, TimeoutExpiredError
+from machine.client import ActionResult, TimeoutExpiredError
 from machine.console import CommandError, Format, ModelOption, agent, duration, emit
-from machine.juju_client import JujuClient
+from machine.juju_client import JujuClient, Queued
+
+_EXEC = "juju-exec"
+_KEY = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]*[a-z0-9])?)*")
+_Background = Annotated[bool, typer.Option("--background", help="Do not wait for the end.")]
+_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+_Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
 
 
 def run(
     arguments: Annotated[list[str], typer.Argument(metavar="UNIT... ACTION [KEY=VALUE...]")],
     model: ModelOption = None,
-    form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.PLAIN,
+    form: _FormOption = Format.PLAIN,
     params: Annotated[Path | None, typer.Option("--params", help="YAML file of them.")] = None,
-    string_args: Annotated[bool, typer.Option(help="Values are text, not YAML.")] = False,
+    string_args: Annotated[
+        bool, typer.Option("--string-args", help="Values are text, not YAML.")
+    ] = False,
     wait: Annotated[
-        str, typer.Option("--wait", help="How long, e.g. 90s; 0: as long as.")
-    ] = "60s",
-    utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
-) -> int:
+        str | None, typer.Option("--wait", help="How long, e.g. 90s; 0: as long as.")
+    ] = None,
+    background: _Background = False,
+    utc: _Utc = False,
+) -> None:
     """Run an action on units and print its results."""
     units = [a for a in arguments if "/" in a.partition("=")[0]]
     named = [a for a in arguments[len(units) :] if "=" not in a]
     if not units or arguments[: len(units)] != units or len(named) != 1:
         raise CommandError("expected units, one action, and its parameters as KEY=VALUE")
+    if background and wait is not None:
+        raise CommandError("cannot specify both --wait and --background")
     given = _params(params, arguments[len(units) + 1 :], string_args)
-    client, timeout = agent(model), duration(wait) or None
-    results = _on_each(units, lambda unit: client.run(unit, named[0], given, timeout, _told))
-    print_results(results, form)
-    _check(results)
-    return 0
+    limit = duration("60s" if wait is None else wait) or None
+    client = agent(model)
+    queued = client.enqueue(units, named[0], given)
+    _announce(queued, background)
+    if not background:
+        results = _results(client, queued, limit)
+        print_results(results, form)
+        _check(results)
 
 
 def execute(
@@ -49,28 +64,38 @@ def execute(
         list[str] | None, typer.Option("--application", "--app", "-a", help="All their units.")
     ] = None,
     machine: Annotated[str | None, typer.Option("--machine", help="Not offered.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.PLAIN,
+    every: Annotated[bool, typer.Option("--all", help="Not offered.")] = False,
+    form: _FormOption = Format.PLAIN,
     wait: Annotated[str, typer.Option("--wait", help="How long; 0: as long as.")] = "5m",
-    utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
-) -> int:
+    background: _Background = False,
+    parallel: Annotated[
+        bool, typer.Option("--parallel/--no-parallel", help="Accepted: units run side by side.")
+    ] = True,
+    execution_group: Annotated[str, typer.Option(help="Accepted.")] = "",
+    utc: _Utc = False,
+) -> None:
     """Run a command of the shell on units, with the tools of a hook."""
-    if machine is not None:
-        raise CommandError("exec --machine is not offered on this host: name a --unit")
-    client, timeout = agent(model), duration(wait) or None
+    if machine is not None or every:
+        option = "--all" if every else "--machine"
+        raise CommandError(f"exec {option} is not offered on this host: name a --unit")
+    client, limit = agent(model), duration(wait) or None
     units = [name for text in unit or () for name in text.split(",")]
     for name in (name for text in application or () for name in text.split(",")):
         units += _units_of(client, name)
     if not units:
         raise CommandError("You must specify a target, either through --application or --unit")
     text = command[0] if len(command) == 1 else shlex.join(command)
-    results = _on_each(units, lambda unit: client.execute(unit, text, timeout))
+    queued = client.enqueue(units, _EXEC, {"command": text})
+    _announce(queued, background)
+    if background:
+        return
+    results = _results(client, queued, limit)
     if form is Format.PLAIN and len(results) == 1:
         typer.echo(results[0].results.get("stdout", ""), nl=False)
         typer.echo(results[0].results.get("stderr", ""), nl=False, err=True)
     else:
-        emit({result.unit: as_task(result) for result in results}, form)
+        print_results(results, form)
     _check(results)
-    return 0
 
 
 def _units_of(client: JujuClient, application: str) -> list[str]:
@@ -80,11 +105,52 @@ def _units_of(client: JujuClient, application: str) -> list[str]:
     return list(known[application].get("units", {}))
 
 
-def _on_each(units: Sequence[str], run: Callable[[str], ActionResult]) -> list[ActionResult]:
-    """Run on all units at a time; without those where it could not be scheduled."""
-    with ThreadPoolExecutor(len(units)) as threads:
-        runs = [threads.submit(_run, unit, run) for unit in units]
-    return [r for r in (run.result() for run in runs) if r is not None]
+def _announce(queued: Queued, background: bool) -> None:
+    """Say what runs, and what could not be scheduled, which Juju tells and forgives."""
+    tasks = {f"unit-{unit.replace('/', '-')}": task for unit, task in queued.tasks.items()}
+    if queued.errors:
+        what = "some" if tasks else "any"
+        errors = "\n".join(queued.errors.values())
+        typer.echo(f"Operation failed to schedule {what} tasks:\n{errors}", err=True)
+    if not tasks:
+        return
+    done, number = "Scheduled" if background else "Running", queued.operation
+    if background and len(tasks) == 1:
+        typer.echo(f"{done} operation {number} with task {next(iter(tasks.values()))}", err=True)
+    else:
+        plural = "s" * (len(tasks) > 1)
+        typer.echo(f"{done} operation {number} with {len(tasks)} task{plural}", err=True)
+        for unit, task in tasks.items():
+            typer.echo(f"  - task {task} on {unit}", err=True)
+    if not background:
+        typer.echo(err=True)
+        return
+    typer.echo(f"Check operation status with 'juju show-operation {number}'", err=True)
+    which = next(iter(tasks.values())) if len(tasks) == 1 else "<id>"
+    typer.echo(f"Check task status with 'juju show-task {which}'", err=True)
+
+
+def _results(client: JujuClient, queued: Queued, timeout: float | None) -> list[ActionResult]:
+    """How the tasks ended.
+
+    Raises:
+        CommandError: some have not ended in `timeout` seconds.
+    """
+
+    def ended(task: str) -> ActionResult | None:
+        try:
+            return client.ended(task, timeout, _told)
+        except TimeoutExpiredError:
+            return None
+
+    if not queued.tasks:
+        return []
+    with ThreadPoolExecutor(len(queued.tasks)) as threads:
+        found = dict(zip(queued.tasks, threads.map(ended, queued.tasks.values()), strict=True))
+    late = [f"unit {unit}" for unit, result in found.items() if result is None]
+    if late:
+        raise CommandError(f"timed out waiting for results from: {', '.join(late)}")
+    return [result for result in found.values() if result is not None]
 
 
 def _check(results: Iterable[ActionResult]) -> None:
@@ -101,25 +167,13 @@ def _told(line: str) -> None:
     typer.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
 
 
-def _run(unit: str, run: Callable[[str], ActionResult]) -> ActionResult | None:
-    """Run the action; None where it could not be scheduled, which Juju tells and forgives."""
-    try:
-        result = run(unit)
-    except TimeoutExpiredError:
-        raise CommandError(f"timed out waiting for results from: unit {unit}") from None
-    except ChangeError as e:
-        typer.echo(f"Operation failed to schedule any tasks:\n{e}", err=True)
-        return None
-    tag = f"unit-{result.unit.replace('/', '-')}"
-    typer.echo(f"Running operation {result.id} with 1 task", err=True)
-    typer.echo(f"  - task {result.id} on {tag}\n", err=True)
-    return result
-
-
-def print_results(results: Iterable[ActionResult], form: Format) -> None:
+def print_results(results: Sequence[ActionResult], form: Format) -> None:
     """Print what tasks gave."""
-    if form is not Format.PLAIN:
-        emit({result.unit: as_task(result) for result in results}, form)
+    if form is not Format.PLAIN or len(results) > 1:
+        emit(
+            {result.unit: as_task(result) for result in results},
+            Format.YAML if form is Format.PLAIN else form,
+        )
         return
     for result in results:
         if shown := {k: v for k, v in result.results.items() if k != "return-code"}:
@@ -154,12 +208,24 @@ def _params(file: Path | None, pairs: Iterable[str], text: bool) -> dict[str, An
         params |= cast("dict[str, Any]", loaded or {})
     for pair in pairs:
         key, _, value = pair.partition("=")
-        *above, last = key.split(".")
-        inner = params
-        for step in above:
-            inner = inner.setdefault(step, {})
-        inner[last] = value if text else _yaml(value)
+        _put(params, key, value if text else _yaml(value))
     return params
+
+
+def _put(params: dict[str, Any], key: str, value: Any) -> None:
+    if not _KEY.fullmatch(key):
+        raise CommandError(
+            f'key "{key}" must start and end with lowercase alphanumeric, and contain only '
+            "lowercase alphanumeric and hyphens"
+        )
+    *above, last = key.split(".")
+    inner = params
+    for step in above:
+        below = inner.setdefault(step, {})
+        if not isinstance(below, dict):
+            raise CommandError(f'key "{key}" is below a value that is no mapping')
+        inner = cast("dict[str, Any]", below)
+    inner[last] = value
 
 
 def _yaml(value: str) -> Any:
@@ -169,4 +235,9 @@ def _yaml(value: str) -> Any:
         return value
 
 
-COMMANDS = {"run": run, "exec": execute}
+def by_operation(actions: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Tasks by the operation that they belong to, the oldest first."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for action in actions.values():
+        found.setdefault(action["operation"] or action["id"], []).append(action)
+    return found

@@ -7,20 +7,31 @@ from typing import Annotated
 
 import typer
 
-from machine.console import CommandError, ModelOption, agent
+from machine.cli_change import check_placement, config_options, pairs
+from machine.console import CommandError, ModelOption, agent, units_of
 from machine.juju_client import JujuClient
 
 _Application = Annotated[str, typer.Argument(help="The application.")]
-_NoPrompt = Annotated[bool, typer.Option("--no-prompt", help="Do not ask.")]
+_NoPrompt = Annotated[bool, typer.Option("--no-prompt", "-y", help="Do not ask.")]
+_DestroyStorage = Annotated[
+    bool, typer.Option("--destroy-storage", help="Accepted: storage goes along.")
+]
+_Force = Annotated[bool, typer.Option("--force", help="Wait for no failing hook.")]
+_NoWait = Annotated[bool, typer.Option("--no-wait", help="Accepted, with --force.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
 
 
 def add_unit(
     application: _Application,
     model: ModelOption = None,
     num_units: Annotated[int, typer.Option("--num-units", "-n", min=1, help="How many.")] = 1,
-    to: Annotated[str | None, typer.Option("--to", help="Accepted: there is one machine.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Machine 0: there is one.")] = None,
+    attach_storage: Annotated[str | None, typer.Option(help="Not offered.")] = None,
 ) -> None:
     """Add units to an application."""
+    if attach_storage is not None:
+        raise CommandError("--attach-storage is not offered on this host")
+    check_placement(to)
     agent(model).add_unit(application, num_units)
 
 
@@ -28,37 +39,71 @@ def remove_unit(
     units: Annotated[list[str], typer.Argument(metavar="UNIT...", help="Which.")],
     model: ModelOption = None,
     no_prompt: _NoPrompt = False,
-    destroy_storage: Annotated[bool, typer.Option(help="Accepted: storage goes along.")] = False,
+    destroy_storage: _DestroyStorage = False,
+    force: _Force = False,
+    no_wait: _NoWait = False,
+    dry_run: _DryRun = False,
+    num_units: Annotated[int | None, typer.Option(help="Not offered.")] = None,
 ) -> None:
     """Remove units; their hooks run first."""
+    if num_units is not None:
+        raise CommandError("--num-units is not offered on this host: it is for Kubernetes")
     client = agent(model)
     _check_units(client, units)
-    if not no_prompt:
-        typer.confirm(f"This removes {', '.join(units)}. Continue", abort=True)
-    for unit in units:
-        client.remove_unit(unit)
-        typer.echo(f"removing unit {unit}", err=True)
+    if _agreed([f"will remove unit {unit}" for unit in units], no_prompt, dry_run):
+        for unit in units:
+            client.remove_unit(unit, force)
+
+
+def remove_application(
+    applications: Annotated[list[str], typer.Argument(metavar="APP...", help="Which.")],
+    model: ModelOption = None,
+    no_prompt: _NoPrompt = False,
+    destroy_storage: _DestroyStorage = False,
+    force: _Force = False,
+    no_wait: _NoWait = False,
+    dry_run: _DryRun = False,
+) -> None:
+    """Remove applications; their hooks run first."""
+    client = agent(model)
+    known = client.status()["applications"]
+    lines: list[str] = []
+    for application in applications:
+        if application not in known:
+            raise CommandError(f'application "{application}" not found')
+        units = known[application].get("units", {})
+        lines += [f"will remove application {application}"]
+        lines += [f"- will remove unit {unit}" for unit in units]
+    if _agreed(lines, no_prompt, dry_run):
+        for application in applications:
+            client.remove_application(application, force)
+
+
+def _agreed(lines: list[str], no_prompt: bool, dry_run: bool) -> bool:
+    """Say what will be done, and whether it shall be."""
+    for line in lines:
+        typer.echo(line)
+    if dry_run or no_prompt:
+        return not dry_run
+    typer.confirm("\nContinue", abort=True)
+    return True
 
 
 def _check_units(client: JujuClient, units: list[str]) -> None:
     applications = client.status()["applications"].values()
     principals = {unit for a in applications for unit in a.get("units", {})}
-    lodgers = {
-        lodger
-        for a in applications
-        for unit in a.get("units", {}).values()
-        for lodger in unit.get("subordinates", {})
-    }
     for unit in units:
-        if unit in lodgers:
+        if unit in principals:
+            continue
+        if unit in units_of(client.status()):
             raise CommandError(f'unit "{unit}" is a subordinate, cannot remove it')
-        if unit not in principals:
-            raise CommandError(f'unit "{unit}" not found')
+        raise CommandError(f'unit "{unit}" not found')
 
 
 def remove_relation(
     ends: Annotated[list[str], typer.Argument(metavar="APP[:ENDPOINT] APP[:ENDPOINT] | ID")],
     model: ModelOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Accepted.")] = False,
 ) -> None:
     """Remove a relation, named by its ends or its id; the units' hooks run first."""
     client = agent(model)
@@ -78,13 +123,35 @@ def refresh(
         Path | None, typer.Option("--path", help="The charm's new folder or file.")
     ] = None,
     model: ModelOption = None,
+    config: Annotated[
+        list[str] | None, typer.Option("--config", help="KEY=VALUE or file.")
+    ] = None,
+    resource: Annotated[list[str] | None, typer.Option("--resource", help="NAME=FILE.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Let it see credentials.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Accepted.")] = False,
+    force_base: Annotated[bool, typer.Option("--force-base", help="Accepted.")] = False,
+    force_units: Annotated[bool, typer.Option("--force-units", help="Accepted.")] = False,
+    base: Annotated[str | None, typer.Option("--base", help="Accepted.")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="Not offered.")] = None,
+    revision: Annotated[int | None, typer.Option("--revision", help="Not offered.")] = None,
+    switch: Annotated[str | None, typer.Option("--switch", help="Not offered.")] = None,
+    storage: Annotated[list[str] | None, typer.Option("--storage", help="Not offered.")] = None,
 ) -> None:
     """Take up a new version of an application's charm; its units get upgrade-charm."""
+    stores = {"--channel": channel, "--revision": revision, "--switch": switch}
+    for option, value in {**stores, "--storage": storage}.items():
+        if value is not None:
+            raise CommandError(f"refresh {option} is not offered on this host")
     if path is None:
         raise CommandError(
             f'cannot refresh "{application}" from a store of charms, there is none: name --path'
         )
-    charm = agent(model).refresh(application, path.resolve())
+    files = {name: str(Path(file).resolve()) for name, file in pairs(resource or ()).items()}
+    options = config_options(config or (), application)
+    client = agent(model)
+    charm = client.refresh(application, path.resolve(), options, files)
+    if trust:
+        client.trust(application, True)
     typer.echo(f'Added local charm "{charm}" to the model', err=True)
 
 
@@ -106,14 +173,3 @@ def trust(
 ) -> None:
     """Let an application's charm see the credentials of the cloud."""
     agent(model).trust(application, not remove)
-
-
-COMMANDS = {
-    "add-unit": add_unit,
-    "remove-unit": remove_unit,
-    "remove-relation": remove_relation,
-    "refresh": refresh,
-    "expose": expose,
-    "unexpose": unexpose,
-    "trust": trust,
-}

@@ -127,14 +127,3 @@ def _content(words: list[str] | tuple[()], file: str | None) -> dict[str, str]:
         return content(words, given)
     except ToolError as e:
         raise CommandError(str(e)) from None
-
-
-COMMANDS = {
-    "add-secret": add_secret,
-    "update-secret": update_secret,
-    "remove-secret": remove_secret,
-    "grant-secret": grant_secret,
-    "revoke-secret": revoke_secret,
-    "secrets": secrets,
-    "show-secret": show_secret,
-}

@@ -1,21 +1,24 @@
-"""Juju's commands that only look: status, version, show-unit, debug-log."""
+"""Juju's commands that only look: status, version, show-unit, show-application, debug-log."""
 
 from __future__ import annotations
 
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from machine.client import LogLine, RelationRecord
-from machine.console import Format, ModelOption, agent, emit
+from machine.console import CommandError, Format, ModelOption, agent, duration, emit
+from machine.selection import select
 from machine.tabular import format_tabular
-from machine.version import JUJU_VERSION
+from machine.version import JUJU_VERSION, USER
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+_Names = list[str] | None
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def version(
@@ -40,36 +43,55 @@ def status(
     model: ModelOption = None,
     form: FormatOption = Format.TABULAR,
     relations: Annotated[bool, typer.Option("--relations", help="Show relations.")] = False,
-    storage: Annotated[bool, typer.Option("--storage", help="Show storage; always done.")] = False,
-    utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
+    integrations: Annotated[bool, typer.Option("--integrations", help="--relations.")] = False,
+    storage: Annotated[bool, typer.Option("--storage", help="Show storage.")] = False,
+    watch: Annotated[
+        str | None, typer.Option("--watch", help="Go on, and print it whenever it changes.")
+    ] = None,
+    utc: Annotated[bool, typer.Option("--utc", help="Times in UTC.")] = False,
     color: Annotated[bool, typer.Option("--color/--no-color", help="Accepted.")] = False,
+    retry_count: Annotated[int, typer.Option("--retry-count", help="Accepted.")] = 3,
+    retry_delay: Annotated[str, typer.Option("--retry-delay", help="Accepted.")] = "100ms",
 ) -> None:
     """Report on the model, its machine, applications and units."""
     client = agent(model)
-    found = client.status()
-    if selectors:
-        found["applications"] = {
-            name: application
-            for name, application in found["applications"].items()
-            if _selected(name, application, selectors)
-        }
-    if form in (Format.JSON, Format.YAML):
-        emit(found, form)
-    else:
-        rows = _relation_rows(client.relations()) if relations else ()
-        typer.echo(format_tabular(found, rows))
+
+    def show(found: dict[str, Any]) -> None:
+        chosen = select(found, selectors or ())
+        if form in (Format.JSON, Format.YAML):
+            emit(chosen, form)
+            return
+        if not storage:
+            chosen["storage"] = {}
+        shown = relations or integrations
+        rows = _relation_rows(client.relations(), chosen) if shown else ()
+        typer.echo(format_tabular(chosen, rows))
+        if not chosen["applications"] and not chosen.get("application-endpoints"):
+            nothing = (
+                f"Nothing matched specified filter{'s' * (len(selectors) > 1)}."
+                if selectors
+                else f'\nModel "{USER}/{found["model"]["name"]}" is empty.'
+            )
+            typer.echo(nothing, err=True)
+
+    if watch is None:
+        show(client.status())
+        return
+    duration(watch)
+    for found in client.watch():
+        if sys.stdout.isatty():
+            typer.echo("\033[H\033[2J", nl=False)
+        show(found)
 
 
-def _selected(name: str, application: dict[str, Any], selectors: Iterable[str]) -> bool:
-    """Whether an application or one of its units is asked for."""
-    units = application.get("units", {})
-    lodgers = (lodger for unit in units.values() for lodger in unit.get("subordinates", ()))
-    return not {name, *units, *lodgers}.isdisjoint(selectors)
-
-
-def _relation_rows(relations: Iterable[RelationRecord]) -> Iterable[tuple[str, ...]]:
+def _relation_rows(
+    relations: Iterable[RelationRecord], chosen: Mapping[str, Any]
+) -> Iterable[tuple[str, ...]]:
     for relation in relations:
         provider, requirer = relation.endpoints[0], relation.endpoints[-1]
+        ends = {end.partition(":")[0] for end in relation.endpoints}
+        if ends.isdisjoint(chosen["applications"]):
+            continue
         peer = len(relation.endpoints) == 1
         kind = "peer" if peer else "subordinate" if relation.scope == "container" else "regular"
         yield provider, requirer, relation.interface, kind, ""
@@ -88,38 +110,84 @@ def show_unit(
     emit(shown, form)
 
 
+def show_application(
+    applications: Annotated[list[str], typer.Argument(metavar="APP...", help="Which.")],
+    model: ModelOption = None,
+    form: FormatOption = Format.YAML,
+) -> None:
+    """Show applications."""
+    known = agent(model).status()["applications"]
+    for name in applications:
+        if name not in known:
+            raise CommandError(f'application "{name}" not found')
+    emit({name: _shown(known[name]) for name in applications}, form)
+
+
+def _shown(application: dict[str, Any]) -> dict[str, Any]:
+    units = {
+        name: {"machine": unit["machine"], "public-address": unit["public-address"]}
+        for name, unit in application.get("units", {}).items()
+    }
+    return {
+        "charm": application["charm-name"],
+        "base": f"{application['base']['name']}@{application['base']['channel']}",
+        "principal": "subordinate-to" not in application,
+        "exposed": application["exposed"],
+        "remote": False,
+        "life": application.get("life", "alive"),
+        "endpoint-bindings": application["endpoint-bindings"],
+        **({"units": units} if units else {}),
+    }
+
+
 def debug_log(
     model: ModelOption = None,
-    include: Annotated[
-        list[str] | None, typer.Option("--include", "-i", help="Only these.")
-    ] = None,
-    level: Annotated[str, typer.Option("--level", "-l", help="This one or graver.")] = "DEBUG",
+    include: Annotated[_Names, typer.Option("--include", "-i", help="Only these.")] = None,
+    exclude: Annotated[_Names, typer.Option("--exclude", "-x", help="Not these.")] = None,
+    include_module: Annotated[_Names, typer.Option("--include-module")] = None,
+    exclude_module: Annotated[_Names, typer.Option("--exclude-module")] = None,
+    include_labels: Annotated[_Names, typer.Option(help="Not offered: none has any.")] = None,
+    exclude_labels: Annotated[_Names, typer.Option(help="Accepted: none has any.")] = None,
+    level: Annotated[str, typer.Option("--level", "-l", help="This one or graver.")] = "",
     limit: Annotated[int, typer.Option("--limit", help="Only the last so many.")] = 0,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="So many before following.")] = 10,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", help="So many before following.")
+    ] = None,
     tail: Annotated[bool, typer.Option("--tail", help="Follow new lines.")] = False,
     no_tail: Annotated[bool, typer.Option("--no-tail", help="Do not follow.")] = False,
     replay: Annotated[bool, typer.Option("--replay", help="From the first line on.")] = False,
     date: Annotated[bool, typer.Option("--date", help="Show dates.")] = False,
     ms: Annotated[bool, typer.Option("--ms", help="Show milliseconds.")] = False,
+    utc: Annotated[bool, typer.Option("--utc", help="Times in UTC.")] = False,
+    location: Annotated[bool, typer.Option("--location", help="Accepted.")] = False,
+    color: Annotated[bool, typer.Option("--color/--no-color", help="Accepted.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Accepted.")] = False,
 ) -> None:
     """Print the log of the charms and the agent; where output is a terminal, follow it."""
+    if tail and no_tail:
+        raise CommandError("setting --tail and --no-tail not valid")
+    if level.upper() not in ("", *_LEVELS):
+        raise CommandError(f'level value "{level}" is not one of "TRACE", "DEBUG", "INFO", ...')
+    if include_labels:
+        raise CommandError("--include-labels is not offered on this host: no line has a label")
     follow = not no_tail and not limit and (tail or sys.stdout.isatty())
-    last = lines if follow and not replay else limit or None
-    for line in agent(model).debug_log(follow, include or (), level.upper(), last):
-        typer.echo(_line(line, date, ms))
+    backlog = lines if lines is not None else 10 if follow else None
+    found = agent(model).debug_log(
+        follow,
+        include or (),
+        level.upper() or "TRACE",
+        None if replay else limit or backlog,
+        exclude or (),
+        include_module or (),
+        exclude_module or (),
+    )
+    for line in found:
+        typer.echo(_line(line, date, ms, utc))
 
 
-def _line(line: LogLine, date: bool, ms: bool) -> str:
+def _line(line: LogLine, date: bool, ms: bool, utc: bool) -> str:
     """One line of the log as Juju prints it."""
-    local = time.localtime(line.time)
+    local = time.gmtime(line.time) if utc else time.localtime(line.time)
     moment = time.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S", local)
     fraction = f".{int(line.time % 1 * 1000):03}" if ms else ""
     return f"{line.entity}: {moment}{fraction} {line.level} {line.module} {line.message}"
-
-
-COMMANDS = {
-    "version": version,
-    "status": status,
-    "show-unit": show_unit,
-    "debug-log": debug_log,
-}

@@ -1,100 +1,226 @@
-"""Juju's commands about actions that ran: operations, show-operation, show-task.
-
-Here each operation has one task, and both have the same number.
-"""
+"""Juju's commands about actions that ran: actions, operations, show-operation, show-task."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from machine.cli_run import as_task, print_results
-from machine.client import action_result
-from machine.console import CommandError, Format, ModelOption, agent, emit
+from machine.cli_run import as_task, by_operation, print_results
+from machine.client import TimeoutExpiredError, action_result
+from machine.console import CommandError, Format, ModelOption, agent, duration, emit
+from machine.juju_client import JujuClient
 from machine.tabular import table
 
-_TabularOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+_Names = list[str] | None
+_Wait = Annotated[str, typer.Option("--wait", help="For its end, how long; 0: do not.")]
+_Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
+_RUNNING = ("pending", "running")
+
+
+def actions(
+    application: Annotated[str, typer.Argument(help="The application.")],
+    model: ModelOption = None,
+    schema: Annotated[bool, typer.Option("--schema", help="With their parameters.")] = False,
+    form: _FormOption = Format.TABULAR,
+) -> None:
+    """List the actions of an application's charm."""
+    found = agent(model).juju_charm_actions(application)
+    if schema:
+        emit(found, Format.JSON if form is Format.JSON else Format.YAML)
+        return
+    described = {name: action["description"] for name, action in found.items()}
+    if form in (Format.JSON, Format.YAML):
+        emit(described, form)
+    elif described:
+        typer.echo(table(("Action", "Description"), list(described.items())))
+    else:
+        typer.echo(f"No actions defined for {application}.", err=True)
+
+
+def show_action(
+    application: Annotated[str, typer.Argument(help="The application.")],
+    action: Annotated[str, typer.Argument(help="Its action.")],
+    model: ModelOption = None,
+    form: _FormOption = Format.YAML,
+) -> None:
+    """Show what an action is for and what it takes."""
+    found = agent(model).juju_charm_actions(application)
+    if action not in found:
+        raise CommandError(f'unknown action "{action}"')
+    emit(found[action], form)
 
 
 def operations(
     model: ModelOption = None,
-    form: _TabularOption = Format.TABULAR,
+    form: _FormOption = Format.TABULAR,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Only the last so many.")] = 50,
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Without the first.")] = 0,
+    named: Annotated[_Names, typer.Option("--actions", help="Only these.")] = None,
+    applications: Annotated[_Names, typer.Option("--applications", "--apps")] = None,
+    units: Annotated[_Names, typer.Option("--units", help="Only of these.")] = None,
+    status: Annotated[_Names, typer.Option("--status", help="Only in this one.")] = None,
+    utc: _Utc = False,
 ) -> None:
     """List the actions and commands that ran or run."""
-    found = agent(model).juju_actions()
-    last = dict(list(found.items())[-limit:] if limit else found)
+    wanted = {
+        "name": _words(named),
+        "application": _words(applications),
+        "unit": _words(units),
+        "status": _words(status),
+    }
+    found = {
+        number: tasks
+        for number, tasks in by_operation(agent(model).juju_actions()).items()
+        if _wanted(tasks, wanted)
+    }
+    chosen = list(found.items())[offset:]
+    last = dict(chosen[-limit:] if limit else chosen)
     if form in (Format.JSON, Format.YAML):
-        emit({number: _operation(action) for number, action in last.items()}, form)
+        emit({number: _operation(tasks) for number, tasks in last.items()}, form)
         return
     header = ("ID", "Status", "Started", "Finished", "Task IDs", "Summary")
-    typer.echo(table(header, [_row(number, action) for number, action in last.items()]))
+    shown = table(header, [_row(number, tasks) for number, tasks in last.items()])
+    typer.echo(shown or "no matching operations", err=not shown)
+
+
+def _words(texts: _Names) -> set[str]:
+    return {word for text in texts or () for word in text.split(",")}
+
+
+def _wanted(tasks: Sequence[Mapping[str, Any]], wanted: Mapping[str, set[str]]) -> bool:
+    def has(key: str) -> set[str]:
+        if key == "status":
+            return {_status(tasks)}
+        if key == "application":
+            return {task["unit"].rpartition("/")[0] for task in tasks}
+        return {task[key] for task in tasks}
+
+    return all(not words or words & has(key) for key, words in wanted.items())
 
 
 def show_operation(
     number: Annotated[str, typer.Argument(metavar="ID", help="The operation.")],
     model: ModelOption = None,
-    form: _TabularOption = Format.YAML,
+    form: _FormOption = Format.YAML,
+    wait: _Wait = "0",
+    utc: _Utc = False,
 ) -> None:
     """Show an operation."""
-    found = agent(model).juju_actions()
-    if number not in found:
+    client = agent(model)
+    tasks = by_operation(client.juju_actions()).get(number)
+    if tasks is None:
         raise CommandError(f'operation "{number}" not found')
-    emit(_operation(found[number]), form)
+    if limit := duration(wait):
+        for task in tasks:
+            _until_ended(client, task["id"], limit)
+        tasks = by_operation(client.juju_actions())[number]
+    emit(_operation(tasks), form)
 
 
 def show_task(
     number: Annotated[str, typer.Argument(metavar="ID", help="The task.")],
     model: ModelOption = None,
-    form: _TabularOption = Format.PLAIN,
+    form: _FormOption = Format.PLAIN,
+    wait: _Wait = "0",
+    utc: _Utc = False,
 ) -> None:
     """Show what a task gave."""
-    found = agent(model).juju_actions()
+    client = agent(model)
+    if limit := duration(wait):
+        _until_ended(client, number, limit)
+    found = client.juju_actions()
     if number not in found:
         raise CommandError(f'task "{number}" not found')
     result = action_result(found[number])
-    if form is Format.PLAIN:
-        print_results([result], form)
-    else:
+    if form is not Format.PLAIN:
         emit({**as_task(result), "timing": _timing(found[number])}, form)
+    elif result.status in _RUNNING:
+        typer.echo(f'task "{number}" is {result.status}', err=True)
+    else:
+        print_results([result], form)
 
 
-def _operation(action: Mapping[str, Any]) -> dict[str, Any]:
-    unit, result = action["unit"], action_result(action)
+def _until_ended(client: JujuClient, number: str, timeout: float) -> None:
+    try:
+        client.ended(number, timeout)
+    except TimeoutExpiredError:
+        raise CommandError("timed out waiting for results") from None
+
+
+def cancel_task(
+    numbers: Annotated[list[str], typer.Argument(metavar="ID...", help="The tasks.")],
+    model: ModelOption = None,
+) -> None:
+    """Take back tasks that have not begun."""
+    client = agent(model)
+    for number in numbers:
+        client.cancel_task(number)
+
+
+# ---- in Juju's shapes
+
+
+def _operation(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    first = tasks[0]
     return {
-        "summary": _summary(action),
-        "status": action["status"],
-        "action": {"name": action["name"], "parameters": action["params"]},
-        "timing": _timing(action),
-        "tasks": {action["id"]: {"host": unit, **as_task(result), "timing": _timing(action)}},
+        "summary": _summary(tasks),
+        "status": _status(tasks),
+        "action": {"name": first["name"], "parameters": first["params"]},
+        "timing": _timing_of_all(tasks),
+        "tasks": {
+            task["id"]: {
+                "host": task["unit"],
+                **as_task(action_result(task)),
+                "timing": _timing(task),
+            }
+            for task in tasks
+        },
     }
 
 
-def _summary(action: Mapping[str, Any]) -> str:
-    return f"{action['name']} run on {action['unit']}"
+def _status(tasks: Sequence[Mapping[str, Any]]) -> str:
+    """What an operation is: running while any task is, else as the worst of them."""
+    found = {task["status"] for task in tasks}
+    for status in ("running", "pending", "failed", "aborted", "cancelled"):
+        if status in found:
+            return status
+    return "completed"
 
 
-def _row(number: str, action: Mapping[str, Any]) -> tuple[str, ...]:
-    timing = _timing(action)
+def _summary(tasks: Sequence[Mapping[str, Any]]) -> str:
+    tags = (f"unit-{task['unit'].replace('/', '-')}" for task in tasks)
+    return f"{tasks[0]['name']} run on {','.join(tags)}"
+
+
+def _row(number: str, tasks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    timing = _timing_of_all(tasks)
     moments = timing.get("started", ""), timing.get("completed", "")
-    return number, action["status"], *moments, number, _summary(action)
+    ids = ",".join(task["id"] for task in tasks)
+    return number, _status(tasks), *moments, ids, _summary(tasks)
 
 
-def _timing(action: Mapping[str, Any]) -> dict[str, str]:
-    moments = {name: action[name] for name in ("enqueued", "started", "completed")}
-    return {name: _time(moment) for name, moment in moments.items() if moment is not None}
+def _timing_of_all(tasks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    first = {key: min(_known(tasks, key), default=None) for key in ("enqueued", "started")}
+    ended = list(_known(tasks, "completed"))
+    return _times({**first, "completed": max(ended) if len(ended) == len(tasks) else None})
+
+
+def _known(tasks: Sequence[Mapping[str, Any]], key: str) -> Iterator[float]:
+    return (task[key] for task in tasks if task[key] is not None)
+
+
+def _timing(task: Mapping[str, Any]) -> dict[str, str]:
+    return _times({key: task[key] for key in ("enqueued", "started", "completed")})
+
+
+def _times(moments: Mapping[str, float | None]) -> dict[str, str]:
+    return {key: _time(moment) for key, moment in moments.items() if moment is not None}
 
 
 def _time(seconds: float) -> str:
     moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
-
-
-COMMANDS = {
-    "operations": operations,
-    "show-operation": show_operation,
-    "show-task": show_task,
-}

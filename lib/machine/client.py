@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from machine.records import HookRecord, LogLine
 
@@ -103,8 +104,15 @@ class Client:
 
     # ---- the model
 
-    def deploy(self, bundle: Path, overlays: Sequence[Path] = ()) -> list[str]:
+    def deploy(
+        self, bundle: Path, overlays: Sequence[Path] = (), dry_run: bool = False
+    ) -> list[str]:
         """Bring the model to what a bundle says; it is verified whole first.
+
+        Args:
+            bundle: the bundle's file.
+            overlays: files merged over it, in order.
+            dry_run: change nothing.
 
         Returns:
             A line for each thing that changed; none if all was there already.
@@ -113,7 +121,8 @@ class Client:
             BundleError: something in it is wrong; nothing has changed.
         """
         files = [str(o.resolve()) for o in overlays]
-        return self._call("deploy", bundle_file=str(bundle.resolve()), overlays=files)
+        file = str(bundle.resolve())
+        return self._call("deploy", bundle_file=file, overlays=files, dry_run=dry_run)
 
     def remove_application(self, app: str, force: bool = False) -> None:
         """Let an application go; its hooks run first, and with `force` may fail."""
@@ -160,9 +169,15 @@ class Client:
         """The model in the shape of `juju status --format json`."""
         return self._call("status")
 
-    def watch(self) -> Iterator[dict[str, Any]]:
-        """The status now, and again after each change, without end."""
-        return self._stream("watch")
+    def watch(self, timeout: float | None = None) -> Iterator[dict[str, Any]]:
+        """The status now, and again after each change, until the model is gone.
+
+        Raises:
+            TimeoutExpiredError: `timeout` seconds have passed.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for answer in self._answers("watch", {}, deadline):
+            yield answer["item"]
 
     def wait_idle(self, timeout: float) -> None:
         """Wait until no hook runs, is due, or has failed.
@@ -216,17 +231,30 @@ class Client:
         include: Sequence[str] = (),
         level: str = "DEBUG",
         limit: int | None = None,
+        exclude: Sequence[str] = (),
+        include_modules: Sequence[str] = (),
+        exclude_modules: Sequence[str] = (),
     ) -> Iterator[LogLine]:
         """Lines of the debug log, oldest first.
 
         Args:
             follow: go on with new lines, without end.
-            include: only these applications or units.
+            include: only these applications or units; `*` stands for any text.
             level: only lines of this level or graver.
             limit: only so many of the lines that are there, counted from the end.
+            exclude: without these applications or units.
+            include_modules: only lines from below these modules.
+            exclude_modules: without lines from below these modules.
         """
         lines = self._stream(
-            "debug_log", follow=follow, include=list(include), level=level, limit=limit
+            "debug_log",
+            follow=follow,
+            include=list(include),
+            level=level,
+            limit=limit,
+            exclude=list(exclude),
+            include_modules=list(include_modules),
+            exclude_modules=list(exclude_modules),
         )
         return (LogLine(**line) for line in lines)
 
@@ -264,7 +292,9 @@ class Client:
                 return
             yield answer["item"]
 
-    def _answers(self, method: str, params: Mapping[str, object]) -> Generator[Mapping[str, Any]]:
+    def _answers(
+        self, method: str, params: Mapping[str, object], deadline: float | None = None
+    ) -> Generator[Mapping[str, Any]]:
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
             try:
                 connection.connect(str(self._socket))
@@ -276,12 +306,26 @@ class Client:
             try:
                 connection.sendall(request.encode() + b"\n")
                 with connection.makefile("rb") as lines:
-                    for line in lines:
+                    while line := _line(connection, lines, deadline):
                         yield _checked(json.loads(line))
             except ConnectionError:
                 raise AgentUnreachableError(
                     f"the agent went away while it answered ({method})"
                 ) from None
+
+
+def _line(connection: socket.socket, lines: BinaryIO, deadline: float | None) -> bytes:
+    """The next line of an answer; none at its end.
+
+    Raises:
+        TimeoutExpiredError: it has not come by the deadline on the monotonic clock.
+    """
+    if deadline is not None:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+    try:
+        return lines.readline()
+    except TimeoutError:
+        raise TimeoutExpiredError("the agent has not answered in time") from None
 
 
 def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:

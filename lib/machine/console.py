@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +113,15 @@ def _socket() -> Path:
     if not socket:
         raise CommandError(f"{SOCKET_VARIABLE} is not set: it names the socket of the agent")
     return Path(socket)
+
+
+def units_of(status: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """All units of a status by name, subordinates after their principals."""
+    found: dict[str, dict[str, Any]] = {}
+    for application in status["applications"].values():
+        for name, unit in application.get("units", {}).items():
+            found |= {name: unit, **unit.get("subordinates", {})}
+    return found
 
 
 def emit(value: Any, form: Format) -> None:

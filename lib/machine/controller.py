@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from machine import changes
+from machine import bridge, changes
 from machine.changes import ChangeError
 from machine.environment import Surroundings
 from machine.hook_tools import Reply
@@ -93,6 +93,7 @@ class Controller:
         self._means = means
         self._broken: asyncio.Future[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        self._bridging = False
         self.home = self._open(state, Model(name, str(uuid.uuid4()), created=time.time()))
         self._others: list[Hosted] = []
         for folder in sorted(state.glob("models/*")):
@@ -136,9 +137,11 @@ class Controller:
     def _start(self, hosted: Hosted) -> None:
         hosted.task = asyncio.create_task(hosted.hooks.run())
         hosted.task.add_done_callback(self._ended)
+        hosted.store.watch(self._bridge_soon)
         if hosted is not self.home:
             hosted.store.watch(lambda: self._reap(hosted))
             self._reap(hosted)
+        self._bridge_soon()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -217,6 +220,39 @@ class Controller:
         self._start(hosted)
         return hosted
 
+    # ---- relations between models
+
+    def consume(self, name: str, provider: str, offer: str, alias: str) -> None:
+        """Let a model have the application that another one offers.
+
+        Raises:
+            ChangeError: there is no such model or offer, or the alias is taken.
+        """
+        consumer, source = self.find(name), self.find(provider)
+        if consumer is source:
+            raise ChangeError(f'cannot consume an offer of the model itself: relate to "{offer}"')
+        consumer.store.commit(bridge.consume(consumer.model, source.model, offer, alias))
+
+    def _bridge_soon(self) -> None:
+        if not self._bridging and any(m.model.remotes for m in self.models):
+            self._bridging = True
+            asyncio.get_running_loop().call_soon(self._bridge)
+
+    def _bridge(self) -> None:
+        """Bring what one model wrote to an application of another to that one."""
+        self._bridging = False
+        now = time.time()
+        open_models = {m.model.uuid: m for m in self.models if not m.store.closed}
+        for consumer in open_models.values():
+            known = {key: m.model for key, m in open_models.items()}
+            _commit(consumer, bridge.orphaned(consumer.model, known, now))
+            for source in {r.model for r in consumer.model.remotes.values()}:
+                provider = open_models.get(source)
+                if provider is not None:
+                    models = bridge.bridged(provider.model, consumer.model, now)
+                    _commit(provider, models[0])
+                    _commit(consumer, models[1])
+
     # ---- the end of a model
 
     async def destroy(
@@ -268,6 +304,12 @@ class Controller:
         (hosted.folder / _STORE).unlink()
         await asyncio.to_thread(shutil.rmtree, hosted.folder)
         hosted.gone.set()
+        self._bridge_soon()
+
+
+def _commit(hosted: Hosted, model: Model) -> None:
+    if model is not hosted.model:
+        hosted.store.commit(model)
 
 
 async def _either(one: asyncio.Event, other: asyncio.Event, deadline: float | None) -> None:

@@ -20,7 +20,9 @@ class ControllerApi:
         self._controller = controller
         self._plain: Mapping[str, Callable[..., object]] = {
             "add_model": self._add_model,
+            "consume": controller.consume,
             "current_model": self._current_model,
+            "find_offers": self._find_offers,
             "models": self._models,
             "shutdown": stop,
             "switch": controller.switch,
@@ -51,6 +53,12 @@ class ControllerApi:
     def _current_model(self) -> str | None:
         current = self._controller.current
         return current and current.model.name
+
+    def _find_offers(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for hosted in self._controller.models:
+            found |= describe.offers(hosted.model)
+        return found
 
     def _models(self) -> list[dict[str, Any]]:
         return [self._described(hosted) for hosted in self._controller.models]

@@ -27,6 +27,18 @@ class ControllerClient(Client):
         """
         self._call("switch", name=name)
 
+    def find_offers(self) -> dict[str, Any]:
+        """The offers of all models by URL, as `juju show-offer --format json` has them."""
+        return self._call("find_offers")
+
+    def consume(self, name: str, provider: str, offer: str, alias: str) -> None:
+        """Let a model have the application that another one offers.
+
+        Raises:
+            ChangeError: there is no such model or offer, or the alias is taken.
+        """
+        self._call("consume", name=name, provider=provider, offer=offer, alias=alias)
+
     def add_model(self, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Make an empty model.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from machine import bridge
+from machine.charm import CharmMetadata
 from machine.model import Application, Model, Relation, Unit
 from machine.status import MACHINE, Host, model_status
 from machine.version import CLOUD, CONTROLLER, JUJU_VERSION, USER
@@ -29,6 +31,21 @@ def config(application: Application) -> dict[str, Any]:
         "application-config": {"trust": trust},
         "charm": application.charm.name,
         "settings": settings,
+    }
+
+
+def actions(charm: CharmMetadata) -> dict[str, Any]:
+    """A charm's actions, as `juju actions --schema --format json` has them."""
+    return {
+        name: {
+            "additionalProperties": action.additional_properties,
+            "description": action.description or "No description",
+            "properties": action.params,
+            **({"required": list(action.required)} if action.required else {}),
+            "title": name,
+            "type": "object",
+        }
+        for name, action in sorted(charm.actions.items())
     }
 
 
@@ -75,6 +92,7 @@ def _relation(model: Model, relation: Relation, own: Unit) -> dict[str, Any]:
     return {
         "relation-id": relation.id,
         "endpoint": local.name,
+        **({"cross-model": True} if remote.application in model.remotes else {}),
         "related-endpoint": remote.name,
         "application-data": dict(relation.databag(remote.application).values),
         **({"local-unit": _bag(relation, own.name)} if relation.peer else {}),
@@ -85,6 +103,22 @@ def _relation(model: Model, relation: Relation, own: Unit) -> dict[str, Any]:
 def _bag(relation: Relation, unit: str) -> dict[str, Any]:
     data: Mapping[str, str] = relation.databag(unit).values
     return {"in-scope": unit in relation.members, "data": dict(data)}
+
+
+def offers(shown: Model) -> dict[str, Any]:
+    """A model's offers by URL, as `juju show-offer --format json` has them."""
+    return {
+        f"{CONTROLLER}:{bridge.offer_url(shown, offer.name)}": {
+            "description": shown.applications[offer.application].charm.description,
+            "access": "admin",
+            "endpoints": {
+                name: {"interface": end.interface, "role": str(end.role)}
+                for name, end in bridge.offered(shown, offer, offer.name).items()
+            },
+            "users": {USER: {"display-name": USER, "access": "admin"}},
+        }
+        for offer in shown.offers.values()
+    }
 
 
 def model(shown: Model, controller: str, cores: int) -> dict[str, Any]:

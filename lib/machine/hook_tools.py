@@ -255,8 +255,9 @@ def _mapping_given(call: Call) -> dict[str, str]:
 
 
 def _relation_model_get(call: Call) -> Any:
-    call.relation()
-    return {"uuid": call.context.draft.uuid}
+    context = call.context
+    remote = context.draft.remotes.get(call.relation().remote(context.application).application)
+    return {"uuid": remote.model if remote else context.draft.uuid}
 
 
 def _network_get(call: Call) -> Any:

@@ -8,10 +8,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from machine import changes, describe, model_config, storage_changes, user_secrets
+from machine import (
+    bridge,
+    bundle_view,
+    changes,
+    describe,
+    model_config,
+    storage_changes,
+    user_secrets,
+)
 from machine.changes import ChangeError
-from machine.charm import CharmError, load_charm
-from machine.model import Model
+from machine.charm import CharmError, CharmMetadata, load_charm
+from machine.model import Model, Remote, Role
 from machine.model_config import ModelConfigError
 from machine.plan import Change, SetExposed, SetTrust
 from machine.relate import RelationError, relate
@@ -38,14 +46,35 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         store.commit(model)
         return relation
 
+    def juju_bundle(defaults: bool) -> list[dict[str, Any]]:
+        return bundle_view.exported(store.model, "@".join(host.base), defaults=defaults)
+
+    def juju_difference(bundle_file: str, overlays: list[str]) -> dict[str, Any]:
+        files = [Path(overlay) for overlay in overlays]
+        return bundle_view.difference(Path(bundle_file), files, store.model)
+
+    def offer(application: str, endpoints: list[str], name: str) -> str:
+        store.commit(bridge.offer(store.model, application, tuple(endpoints), name))
+        return bridge.offer_url(store.model, name)
+
+    def remove_offer(name: str, force: bool) -> None:
+        store.commit(bridge.remove_offer(store.model, name, time.time(), force=force))
+
+    def remove_saas(name: str) -> None:
+        store.commit(bridge.remove_saas(store.model, name, time.time()))
+
     def expose(application: str, exposed: bool) -> None:
         store.commit(_altered(store.model, SetExposed(application, exposed)))
 
     def trust(application: str, trusted: bool) -> None:
         store.commit(_altered(store.model, SetTrust(application, trusted)))
 
-    def refresh(application: str, path: str) -> str:
+    def refresh(
+        application: str, path: str, options: dict[str, Any], resources: dict[str, str]
+    ) -> str:
         model, name = _refreshed(store.model, application, Path(path))
+        model = changes.set_options(model, application, options, (), time.time())
+        model = changes.set_resources(model, application, resources, time.time())
         store.commit(model)
         return name
 
@@ -65,6 +94,14 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
     def set_model_constraints(constraints: dict[str, Any]) -> None:
         store.commit(replace(store.model, constraints=constraints))
 
+    def juju_charm_actions(application: str) -> dict[str, Any]:
+        if (known := store.model.applications.get(application)) is None:
+            raise ChangeError(f'application "{application}" not found')
+        return describe.actions(known.charm)
+
+    def cancel_task(number: str) -> None:
+        store.commit(changes.cancel(store.model, number, time.time()))
+
     def juju_actions() -> dict[str, Any]:
         return {number: asdict(action) for number, action in store.model.actions.items()}
 
@@ -74,9 +111,16 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         set_model_config,
         set_model_constraints,
         juju_actions,
+        juju_charm_actions,
+        cancel_task,
         juju_config,
         juju_unit,
         integrate,
+        juju_bundle,
+        juju_difference,
+        offer,
+        remove_offer,
+        remove_saas,
         expose,
         trust,
         refresh,
@@ -155,8 +199,18 @@ def _refreshed(model: Model, application: str, path: Path) -> tuple[Model, str]:
     return model, f"local:{charm.name}-{model.applications[application].charm_revision}"
 
 
+def _as_charm(remote: Remote) -> CharmMetadata:
+    """What an application of another model can be related to by."""
+    ends = remote.endpoints.values()
+    provides = {e.name: {"interface": e.interface} for e in ends if e.role is Role.PROVIDER}
+    requires = {e.name: {"interface": e.interface} for e in ends if e.role is Role.REQUIRER}
+    raw = {"name": remote.name, "provides": provides, "requires": requires}
+    return CharmMetadata.model_validate(raw)
+
+
 def _integrated(model: Model, ends: tuple[str, str]) -> tuple[Model, str]:
     charms = {a.name: a.charm for a in model.applications.values() if a.life == "alive"}
+    charms |= {r.name: _as_charm(r) for r in model.remotes.values() if r.life == "alive"}
     try:
         change = relate(ends, charms)
     except RelationError as e:

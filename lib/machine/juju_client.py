@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from machine.client import ActionResult, Client, action_result
+
+
+@dataclass(frozen=True)
+class Queued:
+    """An operation: its id, the id of each unit's task, and why a unit has none."""
+
+    operation: str
+    tasks: Mapping[str, str]
+    errors: Mapping[str, str]
 
 
 class JujuClient(Client):
@@ -77,6 +87,44 @@ class JujuClient(Client):
         """
         self._call("attach_storage", unit=unit, storage=storage)
 
+    def juju_bundle(self, defaults: bool) -> list[dict[str, Any]]:
+        """The model as the documents of a bundle, with options that were not set on demand."""
+        return self._call("juju_bundle", defaults=defaults)
+
+    def juju_difference(self, bundle: Path, overlays: Sequence[Path]) -> dict[str, Any]:
+        """What a bundle and the model do not have in common.
+
+        Raises:
+            BundleError: something in the bundle is wrong.
+        """
+        files = [str(overlay.resolve()) for overlay in overlays]
+        file = str(bundle.resolve())
+        return self._call("juju_difference", bundle_file=file, overlays=files)
+
+    def offer(self, application: str, endpoints: Sequence[str], name: str) -> str:
+        """Offer endpoints of an application to other models; return the offer's URL.
+
+        Raises:
+            ChangeError: no such application or endpoint, or the name is taken.
+        """
+        return self._call("offer", application=application, endpoints=list(endpoints), name=name)
+
+    def remove_offer(self, name: str, force: bool) -> None:
+        """Offer something no longer; `force` ends the relations by it.
+
+        Raises:
+            ChangeError: there is none of this name, or it is in use.
+        """
+        self._call("remove_offer", name=name, force=force)
+
+    def remove_saas(self, name: str) -> None:
+        """Let go of an application of another model; its relations end first.
+
+        Raises:
+            ChangeError: there is none of this name.
+        """
+        self._call("remove_saas", name=name)
+
     def expose(self, application: str, exposed: bool) -> None:
         """Say whether an application's ports are meant for other hosts."""
         self._call("expose", application=application, exposed=exposed)
@@ -85,22 +133,67 @@ class JujuClient(Client):
         """Say whether an application's charm may see credentials."""
         self._call("trust", application=application, trusted=trusted)
 
-    def refresh(self, application: str, path: Path) -> str:
+    def refresh(
+        self,
+        application: str,
+        path: Path,
+        options: Mapping[str, Any],
+        resources: Mapping[str, str],
+    ) -> str:
         """Give an application the charm at a path; return the charm's name and revision.
 
+        Args:
+            application: which.
+            path: the charm's folder or file.
+            options: to set along with it.
+            resources: files of its resources that change.
+
         Raises:
-            ChangeError: it is no charm, or cannot take the place of the other one.
+            ChangeError: it is no charm, or cannot take the place of the other one, or what comes
+                along does not fit it.
         """
-        return self._call("refresh", application=application, path=str(path))
+        return self._call(
+            "refresh",
+            application=application,
+            path=str(path),
+            options=dict(options),
+            resources=dict(resources),
+        )
 
-    def execute(self, unit: str, command: str, timeout: float | None) -> ActionResult:
-        """Run a command of the shell in a unit's hook context and wait for its end.
+    def enqueue(self, units: Sequence[str], action: str, params: Mapping[str, Any]) -> Queued:
+        """Have an action run on units, or, as `juju-exec`, a command of the shell."""
+        answer = self._call("enqueue", units=list(units), action=action, params=dict(params))
+        return Queued(**answer)
+
+    def ended(
+        self, task: str, timeout: float | None, told: Callable[[str], None] = lambda _: None
+    ) -> ActionResult:
+        """Wait for the end of a task.
+
+        Args:
+            task: its id.
+            timeout: seconds to wait; None for as long as it takes.
+            told: called with each line that the action logs, while it runs.
 
         Raises:
-            ChangeError: there is no such unit.
+            ChangeError: there is no such task.
             TimeoutExpiredError: it has not ended in `timeout` seconds.
         """
-        return action_result(self._call("execute", unit=unit, command=command, timeout=timeout))
+        what = f"task {task}"
+        answer = self._call("ended", told, number=task, what=what, timeout=timeout)
+        return action_result(answer)
+
+    def cancel_task(self, task: str) -> None:
+        """Take back a task that has not begun.
+
+        Raises:
+            ChangeError: there is no such task, or it is past that.
+        """
+        self._call("cancel_task", number=task)
+
+    def juju_charm_actions(self, application: str) -> dict[str, Any]:
+        """The actions of an application's charm, each with its JSON schema."""
+        return self._call("juju_charm_actions", application=application)
 
     # ---- secrets of the model
 

@@ -272,6 +272,11 @@ class Relation:
         """Whether the application has an end of this relation."""
         return application in (self.endpoints[0].application, self.endpoints[-1].application)
 
+    def members_of(self, application: str) -> list[str]:
+        """An application's units in scope, by number."""
+        found = [m for m in self.members if m.rpartition("/")[0] == application]
+        return sorted(found, key=lambda m: int(m.rpartition("/")[2]))
+
     def databag(self, owner: str) -> Databag:
         """The databag of a unit or application; empty if it wrote nothing."""
         return self.databags.get(owner, Databag())
@@ -371,12 +376,16 @@ class Storage:
 
 @dataclass(frozen=True)
 class Action:
-    """One run of an action; `status` is pending, running, completed, failed or aborted."""
+    """One run of an action; `status` is pending, running, completed, failed or aborted.
+
+    `operation` is shared with the runs on other units that were asked for together.
+    """
 
     id: str
     unit: str
     name: str
     params: Mapping[str, object] = field(default_factory=dict[str, object])
+    operation: str = ""
     status: str = "pending"
     message: str = ""
     results: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -384,6 +393,40 @@ class Action:
     enqueued: float = 0.0
     started: float | None = None
     completed: float | None = None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Endpoints of an application that other models may relate to."""
+
+    name: str
+    application: str
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Remote:
+    """An application of another model: one that was consumed, or one that consumes an offer.
+
+    Its units and databags are in the relations with it, kept equal by `bridge`.
+
+    Attributes:
+        model: id of its model.
+        offer: what it was consumed by, or consumes.
+        endpoints: that it has to relate to, by name.
+        url: of the offer; empty for one that consumes.
+        relation: in the model of the one that consumes; None for what was consumed.
+        status: of an application that was consumed, in its model.
+    """
+
+    name: str
+    model: str
+    offer: str
+    endpoints: Mapping[str, Endpoint]
+    url: str = ""
+    relation: int | None = None
+    life: Life = Life.ALIVE
+    status: Status = Status("unknown")
 
 
 @dataclass(frozen=True)
@@ -413,6 +456,8 @@ class Model:
     secrets: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
     storages: Mapping[str, Storage] = field(default_factory=dict[str, Storage])
     actions: Mapping[str, Action] = field(default_factory=dict[str, Action])
+    offers: Mapping[str, Offer] = field(default_factory=dict[str, Offer])
+    remotes: Mapping[str, Remote] = field(default_factory=dict[str, Remote])
 
     def units_of(self, application: str) -> list[Unit]:
         """The application's units, by number."""
@@ -452,6 +497,8 @@ class Model:
         remote = relation.remote(unit.application).application
         members = (self.units.get(m) for m in relation.members if m != unit.name)
         seen = [m for m in members if m is not None and m.application == remote]
+        if remote in self.remotes:
+            return relation.members_of(remote)
         if relation.scope is Scope.CONTAINER:
             home = unit.principal or unit.name
             seen = [m for m in seen if home == (m.principal or m.name)]
@@ -487,6 +534,10 @@ class Model:
     def with_action(self, action: Action) -> Model:
         """The model with the action added or replaced."""
         return replace(self, actions={**self.actions, action.id: action})
+
+    def with_remote(self, remote: Remote) -> Model:
+        """The model with the application of another model added or replaced."""
+        return replace(self, remotes={**self.remotes, remote.name: remote})
 
     def with_storage(self, storage: Storage) -> Model:
         """The model with the storage added or replaced."""

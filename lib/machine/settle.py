@@ -94,6 +94,20 @@ def _dying_applications(model: Model, _: float) -> Model:
     return model
 
 
+def _remotes(model: Model, _: float) -> Model:
+    """Relations go with a remote application; offers with their application."""
+    for remote in tuple(model.remotes.values()):
+        if remote.life is not Life.DYING:
+            continue
+        for relation in model.relations_of(remote.name):
+            if relation.life is Life.ALIVE:
+                model = model.with_relation(replace(relation, life=Life.DYING))
+        if not model.relations_of(remote.name):
+            model = replace(model, remotes=_except(model.remotes, [remote.name]))
+    gone = [o.name for o in model.offers.values() if o.application not in model.applications]
+    return replace(model, offers=_except(model.offers, gone)) if gone else model
+
+
 def _new_subordinates(model: Model, now: float) -> Model:
     for relation in tuple(model.relations.values()):
         if relation.scope is Scope.CONTAINER and relation.life is Life.ALIVE:
@@ -161,6 +175,8 @@ def _departures(model: Model, _: float) -> Model:
 
 
 def _stays(model: Model, relation: Relation, member: str) -> bool:
+    if member.rpartition("/")[0] in model.remotes:
+        return True
     unit = model.units.get(member)
     return unit is not None and not (relation.peer and unit.life is Life.DYING)
 
@@ -174,7 +190,11 @@ def _dead_relations(model: Model, _: float) -> Model:
 def _stray_databags(model: Model, _: float) -> Model:
     """Databags of units that are gone, once everyone who knew them was told."""
     for relation in model.relations.values():
-        gone = {o for o in relation.databags if "/" in o and o not in model.units}
+        gone = {
+            o
+            for o in relation.databags
+            if "/" in o and o not in model.units and o not in relation.members
+        }
         if gone and (stray := gone - _known_members(model, relation.id)):
             databags = _except(relation.databags, list(stray))
             model = model.with_relation(replace(relation, databags=databags))
@@ -198,7 +218,7 @@ def _dead_applications(model: Model, _: float) -> Model:
 
 def _orphans(model: Model, _: float) -> Model:
     """Secrets without owner, grants without relation, consumers and storage without unit."""
-    owners = {*model.applications, *model.units, MODEL_OWNER}
+    owners = {*model.applications, *model.units, *model.remotes, MODEL_OWNER}
     secrets = {
         i: _trimmed(model, secret) for i, secret in model.secrets.items() if secret.owner in owners
     }
@@ -228,7 +248,11 @@ def detached(model: Model, storage: Storage) -> Model:
 
 def _trimmed(model: Model, secret: Secret) -> Secret:
     grants = tuple(g for g in secret.grants if _holds(model, g))
-    consumers = {u: c for u, c in secret.consumers.items() if u in model.units}
+    consumers = {
+        u: c
+        for u, c in secret.consumers.items()
+        if u in model.units or u.rpartition("/")[0] in model.remotes
+    }
     tracked = {secret.latest, *(c.revision for c in consumers.values())}
     kept = tracked if secret.auto_prune else secret.revisions.keys()
     revisions = {n: r for n, r in secret.revisions.items() if n in kept}
@@ -261,6 +285,7 @@ def _leadership(model: Model, _: float) -> Model:
 _STEPS: tuple[Callable[[Model, float], Model], ...] = (
     _dying_model,
     _dying_applications,
+    _remotes,
     _dying_subordinates,
     _new_subordinates,
     _dead_units,

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from machine.model import Application, Life, Model, Relation, Status, Storage, Unit
+from machine.model import Application, Life, Model, Offer, Relation, Status, Storage, Unit
 from machine.version import CLOUD, CONTROLLER, JUJU_VERSION
 
 SPACE = "alpha"
@@ -80,8 +80,55 @@ def status(model: Model, host: Host, now: float) -> dict[str, Any]:
         },
         "machines": {MACHINE: _machine(host)},
         "applications": {a.name: _application(model, a, host) for a in applications},
+        **_if_set("application-endpoints", _saas(model)),
+        **_if_set("offers", _offers(model)),
         "storage": _storage(model.storages.values()) if model.storages else {},
         "controller": {"timestamp": _clock(now)},
+    }
+
+
+def _saas(model: Model) -> dict[str, Any]:
+    """The applications of other models that this one has consumed."""
+    consumed = {r.name: r for r in model.remotes.values() if r.relation is None}
+    return {
+        name: {
+            "url": remote.url,
+            "endpoints": {
+                end.name: {"interface": end.interface, "role": str(end.role)}
+                for end in remote.endpoints.values()
+            },
+            **_if_set("life", _life(remote.life)),
+            "application-status": _status(remote.status),
+            **_if_set("relations", _of_remote(model, name)),
+        }
+        for name, remote in sorted(consumed.items())
+    }
+
+
+def _of_remote(model: Model, name: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for relation in model.relations_of(name):
+        other = relation.remote(name).application
+        found.setdefault(relation.local(name).name, []).append(other)
+    return found
+
+
+def _offers(model: Model) -> dict[str, Any]:
+    """What this model offers to others, with how many are related by it."""
+    return {name: _offer(model, offer) for name, offer in sorted(model.offers.items())}
+
+
+def _offer(model: Model, offer: Offer) -> dict[str, Any]:
+    application = model.applications[offer.application]
+    users = [r for r in model.remotes.values() if r.relation is not None and r.offer == offer.name]
+    active = [r for u in users for r in model.relations_of(u.name) if r.members_of(u.name)]
+    endpoints = (application.charm.endpoints[name] for name in offer.endpoints)
+    return {
+        "application": application.name,
+        "charm": f"local:{application.charm.name}-{application.charm_revision}",
+        "total-connected-count": len(users),
+        "active-connected-count": len(active),
+        "endpoints": {e.name: {"interface": e.interface, "role": e.role} for e in endpoints},
     }
 
 

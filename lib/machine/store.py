@@ -15,7 +15,17 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter
 
-from machine.model import Action, Application, Model, Relation, Secret, Storage, Unit
+from machine.model import (
+    Action,
+    Application,
+    Model,
+    Offer,
+    Relation,
+    Remote,
+    Secret,
+    Storage,
+    Unit,
+)
 from machine.records import HookRecord, LogLine
 
 _SCHEMA_VERSION = 1
@@ -36,6 +46,8 @@ _KINDS: Mapping[str, TypeAdapter[Any]] = {
     "secrets": TypeAdapter(Secret),
     "storages": TypeAdapter(Storage),
     "actions": TypeAdapter(Action),
+    "offers": TypeAdapter(Offer),
+    "remotes": TypeAdapter(Remote),
 }
 _NUMBERED = "relations"
 _MODEL = TypeAdapter(Model)
@@ -58,6 +70,7 @@ class Store:
         self._watchers: list[Callable[[], None]] = []
         self._log_watchers: list[Callable[[], None]] = []
         self._lines: list[LogLine] = []
+        self.closed = False
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
@@ -92,9 +105,12 @@ class Store:
         return replace(_MODEL.validate_json(body), **found)
 
     def close(self) -> None:
-        """Write what is buffered and close the file."""
+        """Write what is buffered, close the file, and tell all watchers."""
         self.flush()
         self._db.close()
+        self.closed = True
+        for tell in (*self._watchers, *self._log_watchers):
+            tell()
 
     def watch(self, changed: Callable[[], None], *, of_log: bool = False) -> Callable[[], None]:
         """Call `changed` after each change of the model, or of the debug log.
@@ -196,19 +212,12 @@ class Store:
             )
             self._trim("log", cast("int", cursor.lastrowid), _LOG_LINES)
 
-    def lines(self, after: int = 0, last: int | None = None) -> Iterator[tuple[int, LogLine]]:
-        """Lines of the debug log with their ids, oldest first.
-
-        Args:
-            after: only those with a greater id.
-            last: only so many, counted from the end.
-        """
+    def lines(self, after: int = 0) -> Iterator[tuple[int, LogLine]]:
+        """Lines of the debug log with an id greater than `after`, with their ids, oldest first."""
         self.flush()
-        (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()
-        start = after if last is None else max(after, newest - last)
         rows: Iterable[Sequence[Any]] = self._db.execute(
             "SELECT id, time, entity, level, module, message FROM log WHERE id > ? ORDER BY id",
-            (start,),
+            (after,),
         )
         return ((row[0], LogLine(*row[1:])) for row in rows)
 

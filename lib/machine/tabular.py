@@ -12,6 +12,11 @@ _APPLICATIONS = (
 )
 _UNITS = ("Unit", "Workload", "Agent", "Machine", "Public address", "Ports", "Message")
 _MACHINES = ("Machine", "State", "Address", "Inst id", "Base", "AZ", "Message")
+_SAAS = ("SAAS", "Status", "Store", "URL")
+_OFFERS = (
+    *("Offer", "Application", "Charm", "Rev", "Connected"),
+    *("Endpoint", "Interface", "Role"),
+)
 _RELATIONS = ("Integration provider", "Requirer", "Interface", "Type", "Message")
 _STORAGE = ("Storage Unit", "Storage ID", "Type", "Mountpoint", "Status")
 _RIGHT = {"Scale", "Rev"}
@@ -28,9 +33,11 @@ def format_tabular(status: Mapping[str, Any], relations: Iterable[tuple[str, ...
     machines = [_machine_row(name, m) for name, m in sorted(status["machines"].items())]
     tables = (
         table(_MODEL, [_model_row(status)]),
+        table(_SAAS, list(_saas_rows(status))),
         table(_APPLICATIONS, applications),
         table(_UNITS, list(_unit_rows(status))),
         table(_MACHINES, machines),
+        table(_OFFERS, list(_offer_rows(status))),
         table(_RELATIONS, sorted(relations)),
         table(_STORAGE, list(_storage_rows(status))),
     )
@@ -76,6 +83,23 @@ def _application_row(status: Mapping[str, Any], name: str) -> list[str]:
     ]
 
 
+def _saas_rows(status: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name, remote in sorted(status.get("application-endpoints", {}).items()):
+        store, _, url = remote["url"].rpartition(":")
+        yield [name, remote["application-status"]["current"], store, url]
+
+
+def _offer_rows(status: Mapping[str, Any]) -> Iterator[list[str]]:
+    """An offer in the line of its first endpoint, the others below."""
+    for name, offer in sorted(status.get("offers", {}).items()):
+        charm, _, revision = offer["charm"].partition(":")[2].rpartition("-")
+        connected = f"{offer['active-connected-count']}/{offer['total-connected-count']}"
+        first = [name, offer["application"], charm, revision, connected]
+        for endpoint, end in sorted(offer["endpoints"].items()):
+            yield [*first, endpoint, end["interface"], end["role"]]
+            first = [""] * len(first)
+
+
 def _scale(status: Mapping[str, Any], application: str) -> str:
     """How many units there are; `up/all` while some are not up."""
     units = [u for name, u, _ in _units(status) if name.startswith(f"{application}/")]
@@ -97,7 +121,8 @@ def _unit_rows(status: Mapping[str, Any]) -> Iterator[list[str]]:
         agent = unit["juju-status"]
         message = unit["workload-status"].get("message", "")
         if agent["current"] == "executing" and agent.get("message"):
-            message = " ".join(filter(None, (f"({agent['message']})", message)))
+            doing = agent["message"].removeprefix("running ").removeprefix("action ")
+            message = f"({doing.removesuffix(' hook')}) {message}".rstrip()
         yield [
             f"{'  ' * depth}{name}{'*' if unit.get('leader') else ''}",
             unit["workload-status"]["current"],

@@ -80,7 +80,10 @@ class Verification:
         if spec.series and spec.default_base:
             self.wrong(("series",), "cannot have both series and default-base")
         for name in spec.saas:
-            self.wrong(("saas", name), f"{name}: relations to other models are not offered")
+            self.wrong(
+                ("saas", name),
+                f"{name}: a bundle cannot consume here: juju consume, then integrate",
+            )
 
     # ---- applications
 
@@ -215,7 +218,7 @@ class Verification:
         if spec.exposed_endpoints:
             self.warn((*here, "exposed-endpoints"), f"{name}: ignored: nothing is firewalled")
         if spec.offers:
-            self.warn((*here, "offers"), f"{name}: ignored: there are no other models")
+            self.warn((*here, "offers"), f"{name}: ignored: offer with juju offer")
 
     def _against_existing(self, name: str, charm: CharmMetadata) -> None:
         if (before := self.existing.applications.get(name)) is None:

@@ -445,7 +445,7 @@ def test_a_problem_in_an_overlay_is_placed_in_the_overlay(folder: Path):
         pytest.param(
             'machines:\n  "0":',
             'saas: {other: {url: "x:admin/y.z"}}\nmachines:\n  "0":',
-            "bundle.yaml:12: other: relations to other models are not offered",
+            "bundle.yaml:12: other: not from a bundle: juju consume, then integrate",
             id="saas",
         ),
         pytest.param(

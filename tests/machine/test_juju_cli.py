@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jubilant
 import pytest
+import yaml
 
 HERE = Path(__file__).parent
 LIB = HERE.parents[1] / "lib"
@@ -92,6 +93,47 @@ def test_a_bundle_deployed_again_changes_nothing(juju: jubilant.Juju):
     assert juju.cli("deploy", str(HERE / "bundle.yaml")) == "No changes to apply.\n"
 
 
+def test_what_was_exported_is_deployed_without_a_change(juju: jubilant.Juju, tmp_path: Path):
+    file = tmp_path / "exported.yaml"
+    juju.cli("export-bundle", "--filename", str(file))
+    assert juju.cli("deploy", str(file)) == "No changes to apply.\n"
+    assert juju.cli("diff-bundle", str(file)) == "{}\n"
+
+
+def test_a_bundle_differs_from_the_model(juju: jubilant.Juju, tmp_path: Path):
+    file = tmp_path / "other.yaml"
+    charm = HERE / "charms"
+    file.write_text(
+        "applications:\n"
+        f"  web: {{charm: {charm}/web, num_units: 2, options: {{greeting: bye}}}}\n"
+        f"  more: {{charm: {charm}/db, num_units: 1}}\n"
+        "relations: [[more, web]]\n"
+    )
+    assert yaml.safe_load(juju.cli("diff-bundle", str(file))) == {
+        "applications": {
+            "db": {"missing": "bundle"},
+            "more": {"missing": "model"},
+            "web": {
+                "num_units": {"bundle": 2, "model": 1},
+                "options": {"greeting": {"bundle": "bye", "model": "hello"}},
+            },
+        },
+        "relations": {
+            "bundle-additions": [["more:database", "web:database"]],
+            "model-additions": [["db:database", "web:database"]],
+        },
+    }
+    assert "more" not in juju.status().apps
+
+
+def test_a_dry_run_changes_nothing(juju: jubilant.Juju, tmp_path: Path):
+    file = tmp_path / "more.yaml"
+    file.write_text(f"applications: {{more: {{charm: {HERE}/charms/db, num_units: 1}}}}")
+    told = juju.cli("deploy", str(file), "--dry-run").splitlines()
+    assert told[0] == "Changes to deploy bundle:"
+    assert "more" not in juju.status().apps
+
+
 def test_config_is_read_set_and_reset(juju: jubilant.Juju):
     assert juju.config("web") == {"greeting": "hello"}
     juju.config("web", {"greeting": "good day"})
@@ -165,7 +207,6 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
     [
         (("bootstrap",), 1, 'ERROR juju: "bootstrap" is not offered on this host'),
         (("model-config", "name=other"), 1, 'ERROR "name" of a model cannot be changed'),
-        (("destroy-model", "test", "--no-prompt"), 1, 'ERROR "test" is a controller'),
         (("status", "-m", "elsewhere:test"), 1, "ERROR controller elsewhere not found"),
         (("status", "-m", "bob/test"), 1, "ERROR model machine:bob/test not found"),
         (("exec", "--machine", "0", "true"), 1, "ERROR exec --machine is not offered"),

@@ -1,0 +1,237 @@
+"""Juju's commands about relations between models of this host: offer, consume and the like."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from machine.console import (
+    CommandError,
+    Format,
+    ModelOption,
+    agent,
+    check_controller,
+    chosen,
+    controller,
+    emit,
+    model_name,
+)
+from machine.tabular import table
+from machine.version import CONTROLLER, USER
+
+_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+_ControllerOption = Annotated[str, typer.Option("--controller", "-c", help="There is one.")]
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
+_URL = re.compile(
+    r"((?P<controller>[^:/]+):)?((?P<owner>[^:/.]+)/)?(?P<model>[^:/.]+)\.(?P<offer>[^:/.]+)"
+)
+
+
+@dataclass(frozen=True)
+class OfferUrl:
+    """`[CONTROLLER:][OWNER/]MODEL.OFFER`."""
+
+    model: str
+    offer: str
+
+
+def offer_url(text: str) -> OfferUrl:
+    """Read the URL of an offer.
+
+    Raises:
+        CommandError: it is none, or on another controller.
+    """
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise CommandError(f'offer URL is missing application: "{text}" is no MODEL.OFFER')
+    check_controller(match["controller"] or "")
+    if match["owner"] not in (None, USER):
+        raise CommandError(f'application offer "{text}" not found')
+    return OfferUrl(match["model"], match["offer"])
+
+
+def offer(
+    what: Annotated[str, typer.Argument(metavar="[MODEL.]APP:ENDPOINT[,...]")],
+    name: Annotated[str | None, typer.Argument(help="Its name, if not the application's.")] = None,
+    model: ModelOption = None,
+    named: _ControllerOption = "",
+) -> None:
+    """Offer endpoints of an application to other models."""
+    check_controller(named)
+    place, separator, endpoints = what.rpartition(":")
+    if not separator or not all(endpoints.split(",")):
+        raise CommandError(
+            'endpoints must conform to format "<application-name>:<endpoint-name>[,...]"'
+        )
+    path, _, application = place.rpartition(".")
+    given = name or application
+    if not _NAME.fullmatch(given):
+        raise CommandError(f'"{given}" is not a valid name of an offer')
+    client = agent(path or model)
+    url = client.offer(application, endpoints.split(","), given)
+    listed = ", ".join(endpoints.split(","))
+    typer.echo(f'Application "{application}" endpoints [{listed}] available at "{url}"', err=True)
+
+
+def consume(
+    url: Annotated[str, typer.Argument(metavar="[OWNER/]MODEL.OFFER")],
+    alias: Annotated[str | None, typer.Argument(help="Its name here.")] = None,
+    model: ModelOption = None,
+) -> None:
+    """Add an application that another model offers."""
+    if ":" in url.rpartition(".")[2]:
+        raise CommandError(f'saas offer "{url}" shouldn\'t include endpoint')
+    known = offer_url(url)
+    given = alias or known.offer
+    if not _NAME.fullmatch(given):
+        raise CommandError(f'invalid application name "{given}"')
+    controller().consume(chosen(model), known.model, known.offer, given)
+    typer.echo(f"Added {USER}/{known.model}.{known.offer} as {given}", err=True)
+
+
+def consumed(end: str, model: str | None) -> str:
+    """An end of a relation, consumed first where it is `[OWNER/]MODEL.OFFER[:ENDPOINT]`."""
+    if "." not in end:
+        return end
+    head, _, tail = end.rpartition(".")
+    name, separator, endpoint = tail.partition(":")
+    known = offer_url(f"{head}.{name}")
+    controller().consume(chosen(model), known.model, known.offer, known.offer)
+    return f"{known.offer}{separator}{endpoint}"
+
+
+def offers(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[OFFER...]")] = None,
+    model: ModelOption = None,
+    form: _FormOption = Format.TABULAR,
+    interface: Annotated[str, typer.Option("--interface", help="Only with this one.")] = "",
+    application: Annotated[str, typer.Option("--application", help="Only of this one.")] = "",
+) -> None:
+    """List what the model offers."""
+    client = agent(model)
+    status = client.status()
+    found = {
+        name: offer
+        for name, offer in status.get("offers", {}).items()
+        if (not names or name in names)
+        and application in ("", offer["application"])
+        and (
+            not interface or any(e["interface"] == interface for e in offer["endpoints"].values())
+        )
+    }
+    if form in (Format.JSON, Format.YAML):
+        here = status["model"]["name"]
+        emit({name: _listed(name, offer, here) for name, offer in found.items()}, form)
+        return
+    header = ("Offer", "Application", "Charm", "Connected", "Endpoint", "Interface", "Role")
+    rows = [
+        (
+            *(name, offer["application"], offer["charm"]),
+            f"{offer['active-connected-count']}/{offer['total-connected-count']}",
+            *(endpoint, end["interface"], end["role"]),
+        )
+        for name, offer in found.items()
+        for endpoint, end in offer["endpoints"].items()
+    ]
+    typer.echo(table(header, rows))
+
+
+def _listed(name: str, offer: dict[str, Any], model: str) -> dict[str, Any]:
+    return {
+        "application": offer["application"],
+        "store": CONTROLLER,
+        "charm": offer["charm"],
+        "offer-url": f"{USER}/{model}.{name}",
+        "endpoints": offer["endpoints"],
+        "users": {USER: {"display-name": USER, "access": "admin"}},
+    }
+
+
+def find_offers(
+    url: Annotated[str | None, typer.Argument(metavar="[[OWNER/]MODEL[.OFFER]]")] = None,
+    form: _FormOption = Format.TABULAR,
+    model: ModelOption = None,
+    interface: Annotated[str, typer.Option("--interface", help="Only with this one.")] = "",
+    name: Annotated[str, typer.Option("--offer", help="Only of this name.")] = "",
+    place: Annotated[str, typer.Option("--url", help="As the argument.")] = "",
+) -> None:
+    """List what all models offer."""
+    where = (url or place).removeprefix(f"{CONTROLLER}:").removeprefix(f"{USER}/")
+    found = {
+        at: offer
+        for at, offer in controller().find_offers().items()
+        if where in ("", *_parts(at))
+        and (not name or at.endswith(f".{name}"))
+        and (
+            not interface or any(e["interface"] == interface for e in offer["endpoints"].values())
+        )
+    }
+    if not found:
+        raise CommandError("no matching application offers found")
+    if form in (Format.JSON, Format.YAML):
+        emit({at: _without_description(offer) for at, offer in found.items()}, form)
+        return
+    rows = [
+        (CONTROLLER, at.partition(":")[2], offer["access"], _interfaces(offer))
+        for at, offer in found.items()
+    ]
+    typer.echo(table(("Store", "URL", "Access", "Interfaces"), rows))
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """A model, and an offer of it, of an offer's whole URL."""
+    inner = url.rpartition("/")[2]
+    return inner, inner.partition(".")[0]
+
+
+def _without_description(offer: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in offer.items() if key != "description"}
+
+
+def _interfaces(offer: dict[str, Any]) -> str:
+    return ", ".join(f"{e['interface']}:{name}" for name, e in offer["endpoints"].items())
+
+
+def show_offer(
+    url: Annotated[str, typer.Argument(metavar="[[OWNER/]MODEL.]OFFER")],
+    form: _FormOption = Format.YAML,
+    model: ModelOption = None,
+) -> None:
+    """Show an offer."""
+    known = offer_url(url) if "." in url else OfferUrl(chosen(model), url)
+    at = f"{CONTROLLER}:{USER}/{known.model}.{known.offer}"
+    found = controller().find_offers()
+    if at not in found:
+        raise CommandError(f'application offer "{USER}/{known.model}.{known.offer}" not found')
+    emit({at: found[at]}, form)
+
+
+def remove_offer(
+    urls: Annotated[list[str], typer.Argument(metavar="OFFER...", help="Names or URLs.")],
+    model: ModelOption = None,
+    force: Annotated[bool, typer.Option("--force", help="With the relations by it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    named: _ControllerOption = "",
+) -> None:
+    """Offer something no longer."""
+    check_controller(named)
+    if force and not yes:
+        typer.confirm("This also removes the relations by it. Continue", abort=True)
+    for url in urls:
+        known = offer_url(url) if "." in url else OfferUrl(chosen(model), url)
+        agent(known.model).remove_offer(known.offer, force)
+
+
+def remove_saas(
+    names: Annotated[list[str], typer.Argument(metavar="SAAS...", help="Names here.")],
+    model: ModelOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Accepted.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Accepted.")] = False,
+) -> None:
+    """Let go of applications of other models; relations with them end first."""
+    client = agent(model and model_name(model))
+    for name in names:
+        client.remove_saas(name)

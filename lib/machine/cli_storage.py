@@ -1,0 +1,135 @@
+"""Juju's commands about storage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from machine.console import CommandError, Format, ModelOption, agent, emit
+from machine.tabular import attachments, table
+
+_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+_Storages = Annotated[list[str], typer.Argument(metavar="STORAGE...", help="Which, e.g. data/0.")]
+_Force = Annotated[bool, typer.Option("--force", help="Accepted.")]
+
+
+def storage(
+    model: ModelOption = None,
+    form: _FormOption = Format.TABULAR,
+    filesystem: Annotated[bool, typer.Option("--filesystem", help="Only such.")] = False,
+    volume: Annotated[bool, typer.Option("--volume", help="Only such.")] = False,
+) -> None:
+    """List the instances of storage."""
+    if filesystem and volume:
+        raise CommandError("--filesystem and --volume can not be used together")
+    found: dict[str, Any] = agent(model).status()["storage"]
+    wanted = "filesystem" if filesystem else "block" if volume else ""
+    instances = {
+        name: instance
+        for name, instance in found.get("storage", {}).items()
+        if wanted in ("", instance["kind"])
+    }
+    if form in (Format.JSON, Format.YAML):
+        emit({"storage": instances} if instances else {}, form)
+    elif not instances:
+        typer.echo("No storage to display.", err=True)
+    else:
+        rows = [row for name, instance in instances.items() for row in _rows(name, instance)]
+        typer.echo(table(("Unit", "Storage ID", "Type", "Status", "Location"), rows))
+
+
+def _rows(name: str, instance: dict[str, Any]) -> list[tuple[str, ...]]:
+    status = instance["status"]["current"]
+    return [
+        (unit, name, instance["kind"], status, attachment["location"])
+        for unit, attachment in attachments(instance)
+    ]
+
+
+def show_storage(
+    storages: _Storages, model: ModelOption = None, form: _FormOption = Format.YAML
+) -> None:
+    """Show instances of storage."""
+    found = agent(model).status()["storage"].get("storage", {})
+    for name in storages:
+        if name not in found:
+            raise CommandError(f'storage instance "{name}" not found')
+    emit({name: found[name] for name in storages}, form)
+
+
+def storage_pools(model: ModelOption = None, form: _FormOption = Format.TABULAR) -> None:
+    """List where storage comes from: this host's file system, and files of it as devices."""
+    # Here, for the other commands start faster without it.
+    from machine.storage import POOLS
+
+    agent(model).status()
+    found = {pool: {"provider": pool} for pool in sorted(set(POOLS.values()))}
+    if form in (Format.JSON, Format.YAML):
+        emit(found, form)
+    else:
+        rows = [(name, pool["provider"], "") for name, pool in found.items()]
+        typer.echo(table(("Name", "Provider", "Attributes"), rows))
+
+
+def add_storage(
+    unit: Annotated[str, typer.Argument(help="The unit.")],
+    directives: Annotated[list[str], typer.Argument(metavar="NAME[=[POOL,][COUNT,][SIZE]]...")],
+    model: ModelOption = None,
+) -> None:
+    """Give a unit more storage."""
+    client = agent(model)
+    for text in directives:
+        name, _, directive = text.partition("=")
+        for added in client.add_storage(unit, name, directive):
+            typer.echo(f"added storage {added} to {unit}", err=True)
+
+
+def attach_storage(
+    unit: Annotated[str, typer.Argument(help="The unit.")],
+    storages: _Storages,
+    model: ModelOption = None,
+) -> None:
+    """Give storage that was detached to a unit."""
+    client = agent(model)
+    for name in storages:
+        client.attach_storage(unit, name)
+        typer.echo(f"attaching {name} to {unit}", err=True)
+
+
+def detach_storage(
+    storages: _Storages,
+    model: ModelOption = None,
+    force: _Force = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Accepted.")] = False,
+) -> None:
+    """Take storage from its unit, and keep it."""
+    client = agent(model)
+    for name in storages:
+        client.detach_storage(name)
+        typer.echo(f"detaching {name}", err=True)
+
+
+def remove_storage(
+    storages: _Storages,
+    model: ModelOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where it is attached to a unit.")
+    ] = False,
+    no_destroy: Annotated[bool, typer.Option("--no-destroy", help="Not offered.")] = False,
+) -> None:
+    """Remove storage with what is on it."""
+    if no_destroy:
+        raise CommandError("remove-storage --no-destroy is not offered on this host")
+    client = agent(model)
+    found = client.status()["storage"].get("storage", {})
+    for name in storages:
+        if name not in found:
+            raise CommandError(f'storage "{name}" not found')
+        if "attachments" in found[name] and not force:
+            raise CommandError(
+                f"failed to remove {name}: storage is attached; use --force to remove it anyway"
+            )
+    for name in storages:
+        client.detach_storage(name, kept=False)
+        typer.echo(f"removing {name}", err=True)

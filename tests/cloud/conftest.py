@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -69,7 +70,11 @@ class Microstack:
     """The command line, as a user at this checkout has it."""
 
     def __call__(
-        self, *arguments: str, timeout: float = 900, check: bool = True
+        self,
+        *arguments: str,
+        timeout: float = 900,
+        check: bool = True,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, in at most `timeout` seconds; its output is in failures."""
         command = [str(CHECKOUT / "microstack"), *arguments]
@@ -79,7 +84,7 @@ class Microstack:
             text=True,
             timeout=timeout,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **strangers.VARIABLES},
+            env={**os.environ, **strangers.VARIABLES, **variables},
         )
         if check and result.returncode:
             output = f"{result.stdout}\n{result.stderr}"

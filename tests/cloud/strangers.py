@@ -58,9 +58,6 @@ VARIABLES = {
     "OS_REGION_NAME": "Elsewhere",
     "OS_CLOUD": "elsewhere",
     "OS_CLIENT_CONFIG_FILE": "/nonexistent/clouds.yaml",
-    "http_proxy": "http://127.0.0.1:1",
-    "HTTP_PROXY": "http://127.0.0.1:1",
-    "no_proxy": "",
     "PYTHONPATH": "/nonexistent",
     "MYSQL_HOME": "/etc",
     "RABBITMQ_NODENAME": "stranger@nowhere",
@@ -69,6 +66,9 @@ VARIABLES = {
     "LIBVIRT_DEFAULT_URI": "test:///default",
 }
 """What a user's shell may have set for other clouds and services."""
+
+PROXIES = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1", "no_proxy": ""}
+"""One that packages come through, perhaps; this one lets nothing through."""
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import pytest
 import yaml
 
+from tests.cloud import strangers
 from tests.cloud.conftest import CHECKOUT, Microstack
 from tests.cloud.host_state import HostState, listening
 from workload.layout import Layout
@@ -40,6 +42,13 @@ def test_credentials_are_for_root_alone(cloud: Microstack) -> None:
 def test_the_openstack_client_has_them(cloud: Microstack) -> None:
     listed = cloud("openstack", "endpoint", "list", "-f", "value", "-c", "Service Type").stdout
     assert {"identity", "image", "placement", "compute", "network"} <= set(listed.split())
+
+
+@pytest.mark.parametrize("command", [("up",), ("openstack", "token", "issue")])
+def test_a_proxy_is_not_asked_for_what_is_on_this_host(
+    cloud: Microstack, command: tuple[str, ...]
+) -> None:
+    cloud(*command, variables=strangers.PROXIES)
 
 
 def test_sockets_and_secrets_are_closed_to_other_users(cloud: Microstack) -> None:

@@ -176,7 +176,12 @@ def test_apis_listen_where_they_are_told(
 
 
 @pytest.mark.parametrize(
-    ("component", "file"), [*MAIN_FILE.items(), ("keystone", "keystone/keystone.conf")]
+    ("component", "file"),
+    [
+        *MAIN_FILE.items(),
+        ("keystone", "keystone/keystone.conf"),
+        ("nova-compute", "nova-compute/nova.conf"),
+    ],
 )
 def test_policies_are_read_beside_the_configuration_alone(
     component: str, file: str, layout: Layout

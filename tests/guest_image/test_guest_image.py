@@ -123,6 +123,18 @@ def test_curl_gets_and_posts(guest: Machine, key: Path) -> None:
     assert (guest.folder / "metadata/openstack/latest/password").read_text() == "secret"
 
 
+def test_file_systems_of_config_drives_are_known_so_that_mount_finds_out_which_it_is(
+    guest: Machine, key: Path
+) -> None:
+    script = """
+        until grep -q iso9660 /proc/filesystems && grep -q vfat /proc/filesystems; do
+            usleep 50000
+        done
+        echo known
+    """
+    assert guest.ssh(script, key=key).stdout == "known\n"
+
+
 def test_a_disk_plugged_in_can_be_formatted_and_mounted(
     guest: Machine, key: Path, tmp_path: Path
 ) -> None:

@@ -187,7 +187,12 @@ def test_a_first_start_and_each_log_in_cost_little(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("component", "file"), [*MAIN_FILE.items(), ("keystone", "keystone/keystone.conf")]
+    ("component", "file"),
+    [
+        *MAIN_FILE.items(),
+        ("keystone", "keystone/keystone.conf"),
+        ("nova-compute", "nova-compute/nova.conf"),
+    ],
 )
 def test_policies_are_read_beside_the_configuration_alone(
     component: str, file: str, layout: Layout

@@ -43,7 +43,8 @@ def begin(model: Model, name: str, hook: Hook, now: float, address: str) -> Mode
     model = model.with_unit(unit)
     if hook.relation is not None and hook.name.endswith("-relation-created"):
         for relation in resolver.unseen_relations(model, unit):
-            model = _entered(model, model.units[name], relation, address)
+            if name not in relation.members:
+                model = _entered(model, model.units[name], relation, address)
     return settle(model, now)
 
 

@@ -95,14 +95,17 @@ def _living(model: Model, unit: Unit, now: float) -> Iterator[Hook]:
     if unit.config_digest and not unit.started:
         yield Hook("start")
         return
-    created = tuple(_created(model, unit))
-    yield from created
+    created = _created(model, unit)
+    first = next(created, None)
+    if first is not None:
+        yield first
+        yield from created
     if not unit.leader and model.leader_of(unit.application) == unit.name:
         yield Hook("leader-elected")
     if unit.started:
         yield from _secrets(model, unit, now)
         yield from islice(_actions(model, unit), 1)
-    elif created:
+    elif first is not None:
         return
     yield from _attaching(model, unit)
     yield from _detaching(model, unit)

@@ -27,6 +27,9 @@ from machine.storage import POOLS, offered
 from machine.storage_changes import parse_directive
 
 _APPLICATION = r"[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*"
+_LONGEST = 200
+"""Characters of an application's name: units' folders are named by it."""
+
 _PLACEMENT = re.compile(
     rf"(?:(?P<container>lxd|kvm):)?"
     rf"(?:(?P<application>{_APPLICATION})(?:/(?P<unit>\d+))?|(?P<machine>\d+))"
@@ -91,6 +94,8 @@ class Verification:
         here = ("applications", name)
         if not re.fullmatch(_APPLICATION, name):
             self.wrong(here, f'invalid application name "{name}"')
+        if len(name) > _LONGEST:
+            self.wrong(here, f"application name of {len(name)} characters: at most {_LONGEST}")
         if spec.num_units is not None and spec.scale is not None:
             self.wrong((*here, "scale"), f"{name}: cannot specify both scale and num_units")
         if spec.units < 0:

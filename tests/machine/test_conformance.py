@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from machine.client import ChangeError, TimeoutExpiredError
+from machine.client import BundleError, ChangeError, TimeoutExpiredError
 from tests.machine.agents import PATIENCE, Agent, until
 
 HERE = Path(__file__).parent
@@ -484,6 +484,8 @@ class TestLimits:
         fresh.deploy(f"applications: {{{longest}: {{charm: CHARMS/db, num_units: 1}}}}")
         fresh.settle()
         assert fresh.unit(f"{longest}/0")["juju-status"]["current"] == "idle"
+        with pytest.raises(BundleError, match="201 characters: at most 200"):
+            fresh.deploy(f"applications: {{{longest}a: {{charm: CHARMS/db, num_units: 1}}}}")
 
 
 def test_actions_run_on_a_unit_whose_hook_failed(fresh: Agent):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machine import changes, progress, resolver
+from machine.agenda import Agenda
 from machine.charm import CharmMetadata
 from machine.context import Context
 from machine.model import Hook, Life, Model, Status
@@ -57,8 +58,10 @@ class Run:
         self.model = model
         self.now = 1.0
         self.hooks: list[tuple[str, str]] = []
+        self.agenda = Agenda()
 
     def due(self) -> dict[str, Hook]:
+        self.check_agenda()
         units = self.model.units.values()
         hooks = {u.name: resolver.next_hook(self.model, u, self.now) for u in units}
         return {name: hook for name, hook in hooks.items() if hook}
@@ -66,8 +69,17 @@ class Run:
     def step(self, name: str, *, fail: bool = False) -> Hook:
         return self.run(name, self.due()[name], fail=fail)
 
+    def check_agenda(self) -> None:
+        """What the agenda remembers is what the resolver says."""
+        for unit in self.model.units.values():
+            asked = self.model, unit, self.now
+            assert self.agenda.next_hook(*asked) == resolver.next_hook(*asked)
+            wakes = self.agenda.wake_at(*asked)
+            assert wakes is None or wakes > self.now
+
     def any_step(self, random: Random, *, fail: bool = False) -> bool:
         """Run one of the hooks that may come next; False if there is none."""
+        self.check_agenda()
         units = sorted(self.model.units.values(), key=lambda u: u.name)
         legal = [(u.name, h) for u in units for h in resolver.legal_hooks(self.model, u, self.now)]
         if legal:
@@ -422,6 +434,17 @@ class TestShuffle:
         run.now += 1.2 * 300
         run.model = changes.set_options(run.model, "db", {"size": 2}, (), run.now)
         assert resolver.shuffled(run.model, run.now, seed) == ("db/0", Hook("config-changed"))
+
+
+def test_a_unit_in_a_thousand_relations_is_told_of_each():
+    webs = [(f"web{n}x", WEB, 0) for n in range(1000)]
+    relations = tuple(f"db {name}" for name, _, _ in webs)
+    run = Run(deployed(("db", DB, 1), *webs, relations=relations))
+    run.charm = lambda _: None
+    while hook := resolver.next_hook(run.model, run.model.units["db/0"], run.now):
+        run.run("db/0", hook)
+    assert run.of("db/0").count("database-relation-created") == 1000
+    assert_told_everything(run.model)
 
 
 @pytest.mark.parametrize("later", ["changed", "removed"])

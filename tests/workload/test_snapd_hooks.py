@@ -197,6 +197,15 @@ def test_a_revert_which_runs_no_hook_but_configure_restarts_what_reads_other_fil
     assert snapd.run("configure") == ["restart microstack.memcached"]
 
 
+def test_a_revert_to_the_first_revision_which_disables_all_starts_them_again(
+    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
+):
+    snapd.run("configure", config=MEMCACHED)
+    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
+    disabled = dict.fromkeys(snapd.state["services"], [False, False])
+    assert snapd.run("configure", services=disabled) == ["start --enable microstack.memcached"]
+
+
 def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_path: Path):
     snapd.run("install")
     path = tmp_path / "made"

@@ -94,7 +94,7 @@ class Snap:
 
         Args:
             everything: whether components whose section is the same are looked at too, as
-                templates may be others.
+                templates may be others, and services started that neither run nor will.
 
         Raises:
             ConfigError, RenderError: refused, nothing was changed.
@@ -104,6 +104,8 @@ class Snap:
         self._hand_on_options(document)
         names = self._engine.components if everything else self._engine.changed(document)
         with self._only_caller(names):
+            if everything:
+                self._engine.forget_services(but=self.runner.was_started())
             return self._engine.configure(document, only=names)
 
     def start_configured(self) -> None:

@@ -54,7 +54,10 @@ def install() -> None:
 
 
 def configure() -> None:
-    """Follow config that was set; after a revert, also the templates of this revision."""
+    """Follow config that was set; after a revert, also the templates of this revision.
+
+    A revert to the first revision is like an install to snapd: it disables all services.
+    """
     layout = Layout.from_environment()
     render.make_folders(layout)
     store = SnapConfig(layout)

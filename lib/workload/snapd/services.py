@@ -116,5 +116,9 @@ class SnapdServices:
 class Unchanged(SnapdServices):
     """The services while snapd itself stops and starts them all: files alone are to follow."""
 
+    def was_started(self) -> set[str]:
+        """Return all: snapd knows which it is to start."""
+        return set(self._table.services)
+
     def apply(self, *, start: Sequence[str], restart: Sequence[str], stop: Sequence[str]) -> None:
         """Leave services as they are."""

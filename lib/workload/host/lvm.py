@@ -89,6 +89,19 @@ def volumes(system_dir: Path) -> list[str]:
     return sorted(row["lv_name"] for row in report["lv"] if row["lv_name"] != POOL)
 
 
-def _report(system_dir: Path, command: str, columns: str) -> list[dict[str, Any]]:
-    document = run(system_dir, command, "--reportformat", "json", "--options", columns)
+def pool_usage(system_dir: Path) -> dict[str, int]:
+    """Return the thin pool's `size-mib`, and `data-percent` and `metadata-percent` in use."""
+    columns = "lv_size,data_percent,metadata_percent"
+    (report,) = _report(system_dir, "lvs", columns, f"{GROUP}/{POOL}")
+    (row,) = report["lv"]
+    return {
+        "size-mib": round(float(row["lv_size"])),
+        "data-percent": round(float(row["data_percent"])),
+        "metadata-percent": round(float(row["metadata_percent"])),
+    }
+
+
+def _report(system_dir: Path, command: str, columns: str, *what: str) -> list[dict[str, Any]]:
+    form = ("--reportformat", "json", "--units", "m", "--nosuffix", "--options", columns)
+    document = run(system_dir, command, *form, *what)
     return json.loads(document)["report"]

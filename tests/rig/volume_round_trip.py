@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,6 +105,15 @@ class Foreign:
             target.delete()
         for storage in rtslib_fb.RTSRoot().storage_objects:
             storage.delete()
+
+
+def iscsid() -> subprocess.Popen[bytes]:
+    daemon = subprocess.Popen([SNAP / "bin/iscsid"], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not initiator.serves():
+        assert time.monotonic() < deadline, "iscsid does not serve"
+        time.sleep(0.1)
+    return daemon
 
 
 def iscsiadm(*arguments: str) -> None:
@@ -270,7 +280,7 @@ def main() -> None:
     made = json.loads(succeed("setup", size=SIZE))
     assert made["volume-group"] == lvm.GROUP
     succeed("setup", size=SIZE)
-    daemon = subprocess.Popen([SNAP / "bin/iscsid"], start_new_session=True)
+    daemon = iscsid()
     foreign = Foreign()
     backend = Backend()
     snapshots_and_clones(backend)
@@ -280,9 +290,13 @@ def main() -> None:
     grown = json.loads(succeed("grow", size="3500M"))
     assert grown["size-mib"] > made["size-mib"]
     assert initiator.sessions(targets.PREFIX)
+    # As after a crash: a session can be ended all the same.
+    daemon.terminate()
+    daemon.wait()
     succeed("teardown", force=True)
     foreign.check()
     device_with_data()
+    daemon = iscsid()
     foreign.end()
     daemon.terminate()
     nothing_is_left()

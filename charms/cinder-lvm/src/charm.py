@@ -85,8 +85,11 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         return _filling(used) if used >= FILLING else ""
 
     def problems(self) -> list[str]:
-        """Return that the storage is about full: what guests write will fail."""
-        used = self._used()
+        """Return that the storage is about full, so that writes will fail, or is not there."""
+        try:
+            used = self._used()
+        except snap.JobFailed as error:
+            return [reason(error)]
         return [_filling(used)] if used >= FULL else []
 
     def _used(self) -> int:

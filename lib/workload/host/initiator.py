@@ -80,7 +80,7 @@ def _log_out(number: int, snap: Path) -> None:
 @contextmanager
 def _daemon(snap: Path) -> Generator[None]:
     """Have a daemon, without which no session can be ended: the one that runs, or one for now."""
-    if _serves():
+    if serves():
         yield
         return
     command = [str(snap / TOOLS), str(snap / "usr/sbin/iscsid"), "--foreground"]
@@ -92,7 +92,7 @@ def _daemon(snap: Path) -> Generator[None]:
                 retry=retry_if_not_result(bool),
                 wait=wait_fixed(0.1),
                 stop=stop_after_delay(START_TIMEOUT),
-            )(_serves)
+            )(serves)
             yield
         except RetryError:
             raise SessionError("iscsid does not start") from None
@@ -100,5 +100,6 @@ def _daemon(snap: Path) -> Generator[None]:
             daemon.terminate()
 
 
-def _serves() -> bool:
+def serves() -> bool:
+    """Whether an iscsid takes orders, this appliance's or the host's."""
     return any(line.endswith(DAEMON) for line in SOCKETS.read_text().splitlines())

@@ -92,6 +92,12 @@ def test_storage_and_schema_become_snap_config_and_the_storage_is_made_once(
     }
 
 
+def test_storage_that_is_gone_is_told_and_no_hook_fails(snap: FakeSnap) -> None:
+    out = run(ready(**{"loop-size": "20G"}))
+    snap.failure = "microstack.x returned 1: error: LvmError: lvs: device not found"
+    assert run(out).unit_status == ops.BlockedStatus("lvs: device not found")
+
+
 def test_tells_cinder_of_the_backend(snap: FakeSnap) -> None:
     (relation,) = run(ready(**{"loop-size": "20G"})).relations
     assert relation.local_app_data == {"backend-name": '"lvm"', "volume-type": '"lvm"'}

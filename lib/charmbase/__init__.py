@@ -32,7 +32,7 @@ from charmbase.charm import ComponentCharm
 from charmbase.endpoints import Provides, Requires
 from charmbase.explain import Origin, explain, load_charm
 from charmbase.peers import new_password
-from charmbase.probes import All, Http, Probe, Services, Tcp, UnixSocket
+from charmbase.probes import All, Http, Present, Probe, Services, Tcp, UnixSocket
 from charmbase.sources import Binding, Computed, Constant, Generated, Hostname, Job, Option, Source
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Job",
     "Option",
     "Origin",
+    "Present",
     "Probe",
     "Provides",
     "Requires",

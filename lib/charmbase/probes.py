@@ -156,6 +156,31 @@ class Services(Probe):
 
 
 @dataclass(frozen=True)
+class Present(Probe):
+    """A service that takes its time before it does its work: it makes a file when it is ready.
+
+    Attributes:
+        path: below `$SNAP_COMMON`; the service's start removes it.
+        service: the app that makes it.
+    """
+
+    path: str
+    service: str
+
+    def target(self, config: Any) -> str:
+        """Return the service."""
+        return self.service
+
+    def answers(self, config: Any) -> bool:
+        """Look."""
+        return os.path.exists(os.path.join(snap.common(), self.path))
+
+    def fault(self, config: Any) -> str:
+        """Say that it is still at its preparations."""
+        return f"{self.service} is not ready"
+
+
+@dataclass(frozen=True)
 class All(Probe):
     """Several probes, of a component with several services."""
 

@@ -184,7 +184,7 @@ def inactive(services: tuple[str, ...]) -> list[str]:
     return [service for service in services if service not in active]
 
 
-def run_job(job: str, document: Mapping[str, Any] | None = None) -> None:
+def run_job(job: str, document: Mapping[str, Any] | None = None) -> list[str]:
     """Run the snap's command `microstack.<job>` and wait for its end.
 
     It is waited for first where a hook that was killed has left it running. What it writes is in
@@ -193,6 +193,9 @@ def run_job(job: str, document: Mapping[str, Any] | None = None) -> None:
     Args:
         job: its name.
         document: given to it as JSON on its standard input.
+
+    Returns:
+        The last lines that it wrote.
 
     Raises:
         JobFailed: it is not there, took longer than `JOB_TIMEOUT`, or returned other than 0.
@@ -206,6 +209,7 @@ def run_job(job: str, document: Mapping[str, Any] | None = None) -> None:
         raise JobFailed(f"{command} returned {code}: {' | '.join(lines) or 'no message'}")
     for line in lines:
         logger.debug("%s: %s", command, line)
+    return lines
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class FakeSnap:
         refusal: message that the next write is refused with.
         failure: message that the next job fails with.
         archive: what the snap was installed from, None for the store.
+        answers: job -> the last lines that it writes.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class FakeSnap:
         self.refusal: str | None = None
         self.failure: str | None = None
         self.archive: Path | None = None
+        self.answers: dict[str, list[str]] = {}
 
     def patch(self, monkeypatch: Any) -> None:
         """Put it in the place of `charmbase.snap` and of what probes ask."""
@@ -81,11 +83,12 @@ class FakeSnap:
         """Return the services that do not run."""
         return [] if self.answering else list(services)
 
-    def run_job(self, job: str, document: Mapping[str, Any] | None = None) -> None:
+    def run_job(self, job: str, document: Mapping[str, Any] | None = None) -> list[str]:
         """Note a job."""
         if self.failure:
             raise snap.JobFailed(self.failure)
         self.jobs.append(job)
+        return self.answers.get(job, [])
 
 
 def disagreements(charm: type[ComponentCharm[Any]], folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from charmbase.probes import All, Http, Tcp, UnixSocket, wait
+from charmbase.probes import All, Http, Present, Tcp, UnixSocket, wait
 from workload.config.glance import GlanceConfig
 
 
@@ -78,6 +78,17 @@ def test_a_unix_socket_is_below_the_snaps_common_folder(
         server.listen()
         assert probe.answers(GlanceConfig())
     assert probe.target(GlanceConfig()) == f"{tmp_path}/nb.sock"
+
+
+def test_a_service_that_prepares_is_ready_once_its_file_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAP_COMMON", str(tmp_path))
+    probe = Present("ready", "cinder-volume")
+    assert not probe.answers(None)
+    assert probe.fault(None) == "cinder-volume is not ready"
+    (tmp_path / "ready").touch()
+    assert probe.answers(None)
 
 
 def test_of_several_probes_those_that_do_not_answer_are_named(

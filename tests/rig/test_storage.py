@@ -11,12 +11,16 @@ from tests.rig import machine
 
 PREPARE = """
 set -e
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin SNAP_COMMON=/var/rig PYTHONPATH=/rig/checkout/lib
-export PYTHONWARNINGS=ignore
-mkdir -p $SNAP_COMMON/etc $SNAP_COMMON/locks /etc/target
-for module in configfs target_core_mod target_core_iblock sd_mod; do modprobe $module; done
-mount -t configfs none /sys/kernel/config
-echo InitiatorName=iqn.1993-08.org.debian:01:rig >/etc/iscsi/initiatorname.iscsi
+export PYTHONPATH=/rig/checkout/lib PYTHONWARNINGS=ignore
+export MICROSTACK_ROOT=/var/rig SNAP=/var/rig/snap SNAP_COMMON=/var/rig/common SNAP_DATA=/root
+export PATH=$SNAP/openstack/bin:/usr/sbin:/usr/bin:/sbin:/bin
+for folder in etc/cinder-lvm etc/iscsi etc/lvm lib/cinder-lvm locks; do
+    mkdir -p $SNAP_COMMON/$folder
+done
+mkdir -p $SNAP
+ln -s /usr $SNAP/usr
+ln -s /rig/checkout/snap/local/bin $SNAP/bin
+ln -s /rig/checkout/lib $SNAP/lib
 /lib/systemd/systemd-udevd --daemon
 """
 
@@ -36,9 +40,9 @@ def test_a_volume_is_made_exported_attached_written_and_removed_with_nothing_lef
 ):
     openstack = environment_path(machine.CHECKOUT / "requirements/openstack.txt")
     job = f"""{PREPARE}
-modprobe loop; modprobe iscsi_tcp; iscsid
-{openstack}/bin/python /rig/checkout/tests/rig/volume_round_trip.py
+ln -s {openstack} $SNAP/openstack
+$SNAP/bin/with-initiator {openstack}/bin/python /rig/checkout/tests/rig/volume_round_trip.py
 """
-    outcome = machine.run(job, tmp_path, memory="6G")
+    outcome = machine.run(job, tmp_path, memory="10G", timeout=900)
     assert outcome.code == 0, outcome.output
     assert "nothing is left" in outcome.output

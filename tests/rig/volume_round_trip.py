@@ -1,7 +1,7 @@
-"""Inside the rig: storage is made, a volume is exported, attached, written, and all is removed.
+"""Inside the rig: the storage, Cinder's driver on it and the initiator, and no more of a cloud.
 
-The volume is exported by the command that Cinder's LIO driver runs, and attached by os-brick, as
-Nova does it.
+What is the host's own (a target and a session with it) is there from the beginning, and untouched
+at the end. Volumes are attached by os-brick, as Nova does it.
 """
 
 from __future__ import annotations
@@ -10,23 +10,38 @@ import json
 import os
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-import os_brick.privileged  # noqa: F401 - registers its options
+import cinder.common.config  # noqa: F401 - registers Cinder's options
+import os_brick
+import rtslib_fb
+from cinder import context, objects
+from cinder.volume import configuration
 from os_brick.initiator import connector
 from oslo_concurrency import lockutils
 from oslo_config import cfg
 
-from workload.host import lvm
+from workload import render
+from workload.components.cinder_lvm import COMPONENT
+from workload.config.cinder_lvm import CinderLvmConfig
+from workload.host import initiator, lvm, targets
+from workload.layout import Layout
 
-COMMON = Path(os.environ["SNAP_COMMON"])
+LAYOUT = Layout.from_environment()
+COMMON, SNAP = LAYOUT.snap_common, LAYOUT.snap
 SYSTEM_DIR = COMMON / "etc/lvm"
-NAME = "volume-1"
-TARGET = f"iqn.2010-10.org.openstack:{NAME}"
-USER, PASSWORD = "rig", "chap-secret-12"
-PATTERN = b"written by the initiator" + bytes(4096 - 24)
-RTSTOOL = [sys.executable, str(Path(sys.executable).with_name("cinder-rtstool"))]
-SIZE = "1G"
+FOREIGN = "iqn.2003-01.com.example:host"
+SAVED = Path("/etc/target/saveconfig.json")
+"""The host's LIO configuration as a whole."""
+
+SIZE = "3G"
+PATTERN = b"written by the initiator".ljust(4096, b".")
+OTHER = b"written later".ljust(4096, b".")
+CONTEXT = context.get_admin_context()
 
 
 def job(command: str, **parameters: object) -> subprocess.CompletedProcess[str]:
@@ -40,7 +55,7 @@ def job(command: str, **parameters: object) -> subprocess.CompletedProcess[str]:
 
 
 def step(text: str) -> None:
-    print(Path("/proc/uptime").read_text().split()[0], text, flush=True)  # noqa: T201 - shown where the test fails
+    print(Path("/proc/uptime").read_text().split()[0], text, flush=True)  # noqa: T201 - the log
 
 
 def succeed(command: str, **parameters: object) -> str:
@@ -57,69 +72,233 @@ def refused(reason: str, command: str, **parameters: object) -> None:
     step(f"{command} refused: {done.stderr.strip()}")
 
 
-def export(volume: Path) -> None:
-    initiator = Path("/etc/iscsi/initiatorname.iscsi").read_text().partition("=")[2].strip()
-    command = [*RTSTOOL, "create", str(volume), TARGET, USER, PASSWORD, "no", "-a127.0.0.1"]
-    subprocess.run(command, check=True)
-    add = [*RTSTOOL, "add-initiator", TARGET, USER, PASSWORD, initiator]
-    subprocess.run(add, check=True)
-    step("exported")
+class Foreign:
+    """A target that the host exports for itself, and its session with it."""
+
+    def __init__(self) -> None:
+        # As the package of the host's own tool does.
+        SAVED.parent.mkdir()
+        storage = rtslib_fb.FileIOStorageObject("host", str(COMMON / "host.img"), 2**26)
+        group = rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModule("iscsi"), FOREIGN), 1)
+        for name, value in (("authentication", 0), ("generate_node_acls", 1)):
+            group.set_attribute(name, str(value))
+        rtslib_fb.LUN(group, 0, storage)
+        rtslib_fb.NetworkPortal(group, "127.0.0.2", 3260)
+        group.enable = True
+        portal = ("--portal", "127.0.0.2")
+        iscsiadm("--mode", "discovery", "--type", "sendtargets", *portal)
+        iscsiadm("--mode", "node", "--targetname", FOREIGN, *portal, "--login")
+        self.sessions = initiator.sessions(FOREIGN)
+        self.check()
+        step("the host has a target and a session of its own")
+
+    def check(self) -> None:
+        assert self.sessions
+        assert initiator.sessions(FOREIGN) == self.sessions
+        found = [target.wwn for target in rtslib_fb.FabricModule("iscsi").targets]
+        assert FOREIGN in found
+        assert not SAVED.exists()
+
+    def end(self) -> None:
+        iscsiadm("--mode", "node", "--targetname", FOREIGN, "--logout")
+        for target in rtslib_fb.FabricModule("iscsi").targets:
+            target.delete()
+        for storage in rtslib_fb.RTSRoot().storage_objects:
+            storage.delete()
 
 
-def attach_and_write() -> None:
-    lockutils.set_defaults(str(COMMON / "locks"))
-    # As in the rendered configuration: the helper needs no sudo, all of it runs as root.
-    helper = f"{sys.executable} {Path(sys.executable).with_name('privsep-helper')}"
-    cfg.CONF([], project="rig")
-    cfg.CONF.set_override("helper_command", helper, group="privsep_osbrick")
-    initiator = connector.InitiatorConnector.factory("ISCSI", None, use_multipath=False)
-    properties = {
-        "target_discovered": False,
-        "target_portal": "127.0.0.1:3260",
-        "target_iqn": TARGET,
-        "target_lun": 0,
-        "auth_method": "CHAP",
-        "auth_username": USER,
-        "auth_password": PASSWORD,
-    }
-    device = initiator.connect_volume(properties)
-    step(f"attached as {device['path']}")
-    descriptor = os.open(device["path"], os.O_WRONLY | os.O_SYNC)
-    os.write(descriptor, PATTERN)
+def iscsid() -> subprocess.Popen[bytes]:
+    daemon = subprocess.Popen([SNAP / "bin/iscsid"], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not initiator.serves():
+        assert time.monotonic() < deadline, "iscsid does not serve"
+        time.sleep(0.1)
+    return daemon
+
+
+def iscsiadm(*arguments: str) -> None:
+    subprocess.run(["iscsiadm", *arguments], check=True, capture_output=True)
+
+
+class Backend:
+    """Cinder's driver with the configuration that the snap renders, and what attaches volumes."""
+
+    def __init__(self) -> None:
+        config = CinderLvmConfig(host="rig", schema_release="2026.2", volume_group=lvm.GROUP)
+        (file,) = render.Renderer(LAYOUT).render(COMPONENT, config)
+        render.write(file)
+        lockutils.set_defaults(str(COMMON / "locks"))
+        # As in Cinder's own configuration: the helper needs no sudo, all of it runs as root.
+        helper = f"{sys.executable} {Path(sys.executable).with_name('privsep-helper')}"
+        base = COMMON / "cinder.conf"
+        base.write_text(
+            f"[DEFAULT]\nmy_ip = 127.0.0.1\n[cinder_sys_admin]\nhelper_command = {helper}\n"
+            f"[privsep_osbrick]\nhelper_command = {helper}\n"
+        )
+        files = ["--config-file", str(base), "--config-file", str(file.path)]
+        cfg.CONF(files, project="cinder", default_config_dirs=[])
+        os_brick.setup(cfg.CONF)
+        objects.register_all()
+        # They want the objects to be known.
+        from cinder.volume import manager
+
+        from workload.volume_driver import LvmDriver
+
+        options = configuration.Configuration(manager.volume_backend_opts, config_group="lvm")
+        self.driver = LvmDriver(configuration=options, host="rig@lvm")
+        self.known: dict[str, Any] = {}
+        self.driver.target_driver.db = SimpleNamespace(volume_get=self._from_database)
+        self.driver.do_setup(CONTEXT)
+        self.driver.check_for_setup_error()
+        self.initiator = connector.InitiatorConnector.factory("ISCSI", None, use_multipath=False)
+        self.me = connector.get_connector_properties(None, "127.0.0.1", False, False)
+        step(f"the driver is set up, the initiator is {self.me['initiator']}")
+
+    def _from_database(self, _: object, number: str) -> dict[str, Any]:
+        return {"provider_auth": self.known[number].provider_auth}
+
+    def volume(self, size: int = 1) -> Any:
+        made = objects.Volume(
+            CONTEXT,
+            id=str(uuid.uuid4()),
+            _name_id=None,
+            size=size,
+            host="rig@lvm#lvm",
+            provider_location=None,
+            provider_auth=None,
+            provider_geometry=None,
+            multiattach=False,
+            encryption_key_id=None,
+            volume_attachment=objects.VolumeAttachmentList(objects=[]),
+        )
+        self.known[made.id] = made
+        return made
+
+    def attach(self, volume: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        made = self.driver.create_export(CONTEXT, volume, self.me)
+        volume.update(made)
+        properties = self.driver.initialize_connection(volume, self.me)["data"]
+        assert properties["auth_method"] == "CHAP"
+        return properties, self.connect(properties)
+
+    def connect(self, properties: dict[str, Any]) -> dict[str, Any]:
+        device = self.initiator.connect_volume(properties)
+        step(f"attached as {device['path']}")
+        return device
+
+    def detach(self, volume: Any, properties: dict[str, Any], device: dict[str, Any]) -> None:
+        self.initiator.disconnect_volume(properties, device)
+        self.driver.terminate_connection(volume, self.me)
+        self.driver.remove_export(CONTEXT, volume)
+        assert targets.names() == []
+        step("detached")
+
+
+def path(volume: Any) -> Path:
+    return Path("/dev", lvm.GROUP, volume.name)
+
+
+def write(device: str | Path, pattern: bytes) -> None:
+    descriptor = os.open(device, os.O_WRONLY | os.O_SYNC)
+    os.write(descriptor, pattern)
     os.close(descriptor)
-    initiator.disconnect_volume(properties, device)
-    step("written and detached")
+
+
+def read(device: str | Path) -> bytes:
+    command = ["dd", f"if={device}", "iflag=direct", "bs=4096", "count=1", "status=none"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def size(device: str | Path) -> int:
+    return int(Path("/sys/class/block", Path(device).resolve().name, "size").read_text()) * 512
+
+
+def snapshots_and_clones(backend: Backend) -> None:
+    first = backend.volume()
+    backend.driver.create_volume(first)
+    write(path(first), PATTERN)
+    snapshot = objects.Snapshot(CONTEXT, id=str(uuid.uuid4()), volume=first, volume_size=1)
+    backend.driver.create_snapshot(snapshot)
+    write(path(first), OTHER)
+    copy, clone = backend.volume(), backend.volume()
+    backend.driver.create_volume_from_snapshot(copy, snapshot)
+    assert read(path(copy)) == PATTERN
+    backend.driver.create_cloned_volume(clone, first)
+    assert read(path(clone)) == OTHER
+    backend.driver.extend_volume(clone, 2)
+    assert size(path(clone)) == 2 * 2**30
+    backend.driver.delete_snapshot(snapshot)
+    for volume in (first, copy, clone):
+        backend.driver.delete_volume(volume)
+    assert lvm.volumes(SYSTEM_DIR) == []
+    step("snapshot, copy, clone and extension")
+
+
+def attached(backend: Backend, foreign: Foreign) -> Any:
+    """A volume goes through a stop and a start of its storage; it stays attached at the end."""
+    volume = backend.volume()
+    backend.driver.create_volume(volume)
+    properties, device = backend.attach(volume)
+    write(device["path"], PATTERN)
+    assert read(path(volume)) == PATTERN
+    step("read back from the logical volume")
+    backend.driver.extend_volume(volume, 2)
+    backend.initiator.extend_volume(properties)
+    assert size(device["path"]) == 2 * 2**30
+    step("extended while attached")
+    backend.detach(volume, properties, device)
+    properties, device = backend.attach(volume)
+    everyone = Path("/proc/self/cmdline").parents[1].glob("[0-9]*/cmdline")
+    secret = properties["auth_password"].encode()
+    assert not any(secret in content(arguments) for arguments in everyone)
+    succeed("stop")
+    assert initiator.sessions(targets.PREFIX) == {}
+    assert targets.names() == []
+    assert not path(volume).exists()
+    foreign.check()
+    step("stopped, and the host's own is there")
+    succeed("start")
+    # With what it was attached with at first, as when a guest starts again after a boot.
+    device = backend.connect(properties)
+    assert read(device["path"]) == PATTERN
+    step("attached again after a start")
+    return volume
+
+
+def content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
 
 
 def main() -> None:
-    volume = Path("/dev", lvm.GROUP, NAME)
     refused("has room for", "setup", size="900T")
     refused("binary units", "setup", size="20 apples")
     refused("no storage to grow", "grow", size="2G")
+    refused("no storage", "usage")
+    made = json.loads(succeed("setup", size=SIZE))
+    assert made["volume-group"] == lvm.GROUP
     succeed("setup", size=SIZE)
-    succeed("setup", size=SIZE)
-    lvm.run(
-        SYSTEM_DIR,
-        *("lvcreate", "--thin", "--virtualsize", "100M", "--name", NAME),
-        f"{lvm.GROUP}/{lvm.POOL}",
-    )
-    export(volume)
-    attach_and_write()
-    subprocess.run([*RTSTOOL, "delete", TARGET], check=True)
-    assert volume.read_bytes()[: len(PATTERN)] == PATTERN
-    step("read back from the logical volume")
+    daemon = iscsid()
+    foreign = Foreign()
+    backend = Backend()
+    snapshots_and_clones(backend)
+    attached(backend, foreign)
     refused("volumes are left", "teardown")
-    refused("cannot shrink", "grow", size="512M")
-    succeed("grow", size="1536M")
-    # As after a boot: nothing is attached or active.
-    lvm.run(SYSTEM_DIR, "vgchange", "--activate", "n", lvm.GROUP)
-    subprocess.run(["losetup", "--detach-all"], check=True)
-    assert not volume.exists()
-    succeed("start")
-    assert volume.read_bytes()[: len(PATTERN)] == PATTERN
-    lvm.run(SYSTEM_DIR, "lvremove", "--yes", f"{lvm.GROUP}/{NAME}")
-    succeed("teardown")
+    refused("cannot shrink", "grow", size="2G")
+    grown = json.loads(succeed("grow", size="3500M"))
+    assert grown["size-mib"] > made["size-mib"]
+    assert initiator.sessions(targets.PREFIX)
+    # As after a crash: a session can be ended all the same.
+    daemon.terminate()
+    daemon.wait()
+    succeed("teardown", force=True)
+    foreign.check()
     device_with_data()
+    daemon = iscsid()
+    foreign.end()
+    daemon.terminate()
     nothing_is_left()
 
 
@@ -146,6 +325,7 @@ def nothing_is_left() -> None:
         "/sys/class/iscsi_session"
     )
     assert not list(Path("/sys/kernel/config/target/iscsi").glob("iqn.*"))
+    assert not list((COMMON / "lib/cinder-lvm/targets").glob("*"))
     assert not Path("/dev/sda").exists()
     step("nothing is left")
 

@@ -14,6 +14,8 @@ from workload.ledger import Ledger
 @pytest.fixture
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BlockStorage:
     monkeypatch.setattr(block_storage, "MODULES", ())
+    # Mounted anywhere.
+    monkeypatch.setattr(block_storage, "CONFIGFS", Path("/proc"))
     return BlockStorage(tmp_path, Ledger(tmp_path / "ledger.jsonl"))
 
 

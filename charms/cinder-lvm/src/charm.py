@@ -3,15 +3,30 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import ops
 
-from charmbase import ComponentCharm, Computed, Hostname, Option, Requires, Services, snap
+from charmbase import (
+    All,
+    ComponentCharm,
+    Computed,
+    Hostname,
+    Option,
+    Present,
+    Requires,
+    Services,
+    snap,
+)
 from interfaces import cinder_backend
 from workload.config.cinder_lvm import CinderLvmConfig
 
 GROUP = "microstack-volumes"
+
+FILLING, FULL = 80, 95
+"""Percent of the thin pool in use from which users are told, and from which it is a problem."""
 
 
 class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
@@ -25,7 +40,12 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         request=cinder_backend.RequirerData(backend_name="lvm", volume_type="lvm"),
     )
 
-    probe = Services(("cinder-volume",))
+    probe = All(
+        (
+            Services(("cinder-volume", "cinder-backup")),
+            Present("run/cinder-lvm/ready", "cinder-volume"),
+        )
+    )
     mapping = {
         "debug": Option("debug"),
         "host": Hostname(),
@@ -36,6 +56,7 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self.group: str | None = None
+        self._usage: dict[str, Any] | None = None
         for name, act in (
             ("cinder-lvm-setup", self._on_setup),
             ("cinder-lvm-grow", self._on_grow),
@@ -58,24 +79,46 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
             return reason(error)
         return ""
 
-    def _make(self, parameters: dict[str, object]) -> None:
-        snap.run_job("cinder-lvm-setup", parameters)
+    def message(self, config: CinderLvmConfig) -> str:
+        """Say so in time where the storage fills up."""
+        used = self._used()
+        return _filling(used) if used >= FILLING else ""
+
+    def problems(self) -> list[str]:
+        """Return that the storage is about full, so that writes will fail, or is not there."""
+        try:
+            used = self._used()
+        except snap.JobFailed as error:
+            return [reason(error)]
+        return [_filling(used)] if used >= FULL else []
+
+    def _used(self) -> int:
+        """Return how much of the thin pool, or of its table, is in use, in percent."""
+        if self._usage is None:
+            self._usage = answer(snap.run_job("cinder-lvm-usage"))
+        return max(int(self._usage.get(f"{part}-percent", 0)) for part in ("data", "metadata"))
+
+    def _make(self, parameters: dict[str, object]) -> dict[str, Any]:
+        made = answer(snap.run_job("cinder-lvm-setup", parameters))
         self.group = GROUP
+        return made
 
     def _on_setup(self, event: ops.ActionEvent) -> None:
         try:
-            self._make({name: event.params[name] for name in ("size", "device", "force")})
+            made = self._make({name: event.params[name] for name in ("size", "device", "force")})
         except snap.JobFailed as error:
             event.fail(reason(error))
             return
         self.rebuild()
-        event.set_results({"volume-group": GROUP})
+        event.set_results(made)
 
     def _on_grow(self, event: ops.ActionEvent) -> None:
         try:
-            snap.run_job("cinder-lvm-grow", {"size": event.params["size"]})
+            usage = answer(snap.run_job("cinder-lvm-grow", {"size": event.params["size"]}))
         except snap.JobFailed as error:
             event.fail(reason(error))
+            return
+        event.set_results(usage)
 
     def _on_teardown(self, event: ops.ActionEvent) -> None:
         if self.config["loop-size"] or self.config["device"]:
@@ -87,6 +130,15 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
             event.fail(reason(error))
             return
         self.rebuild()
+
+
+def answer(lines: list[str]) -> dict[str, Any]:
+    """Return the JSON document that a job ended with."""
+    return json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+
+
+def _filling(used: int) -> str:
+    return f"storage is {used}% full: run cinder-lvm-grow, or delete volumes"
 
 
 def reason(error: snap.JobFailed) -> str:

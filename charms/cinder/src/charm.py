@@ -9,6 +9,7 @@ from charmbase import (
     All,
     Binding,
     ComponentCharm,
+    Computed,
     Hostname,
     Http,
     Job,
@@ -19,7 +20,11 @@ from charmbase import (
     sections,
 )
 from interfaces import cinder_backend, glance, keystone, memcache, mysql_client, rabbitmq
+from volume_types import VolumeTypes
 from workload.config.cinder import CinderConfig
+
+TYPE_MARK = "volume-type-"
+"""What the notes of volume types that were made begin with."""
 
 
 class CinderCharm(ComponentCharm[CinderConfig]):
@@ -60,17 +65,44 @@ class CinderCharm(ComponentCharm[CinderConfig]):
         "rabbitmq": sections.messaging(amqp),
         "identity": sections.identity(identity_service),
         "cache": sections.cache(cache),
-        "default-volume-type": Option("default-volume-type"),
+        "default-volume-type": Computed(
+            lambda charm: charm.default_volume_type,
+            "option default-volume-type, or the type of the first backend",
+            wanted=False,
+        ),
         "schema-release": migration.done,
     }
 
+    @property
+    def default_volume_type(self) -> str | None:
+        """The type of volumes that ask for none."""
+        chosen = str(self.config["default-volume-type"])
+        return chosen or next(iter(self._types()), None)
+
     def publish(self, config: CinderConfig) -> None:
-        """Tell backends that the schema is there."""
+        """Make the backends' volume types, and tell them that the schema is there."""
+        self._make_types(config)
         self.storage_backend.publish(cinder_backend.ProviderData(release=config.schema_release))
 
     def message(self, config: CinderConfig) -> str:
         """Say so where no volume can be made."""
         return "" if self.storage_backend.relations else "no storage backend related"
+
+    def _types(self) -> dict[str, str]:
+        """Return the backend of each volume type that one asks for."""
+        asked = (request.data for request in self.storage_backend.requests())
+        return {a.volume_type: a.backend_name for a in asked if a.volume_type and a.backend_name}
+
+    def _make_types(self, config: CinderConfig) -> None:
+        wanted = {f"{TYPE_MARK}{name}": backend for name, backend in self._types().items()}
+        marks = self.peers.data.marks
+        due = [mark for mark, backend in wanted.items() if marks.get(mark) != backend]
+        if not due or not self.peers.writable:
+            return
+        types = VolumeTypes(f"{self.api_url}/v3", config.identity)
+        for mark in due:
+            types.ensure(mark.removeprefix(TYPE_MARK), wanted[mark])
+            self.peers.mark(mark, wanted[mark])
 
 
 if __name__ == "__main__":

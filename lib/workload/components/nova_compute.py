@@ -41,6 +41,7 @@ COMPONENT = Component(
     ),
     derive=derive,
     directories=(
+        ("etc/iscsi", None),
         ("run/libvirt", None),
         ("run/nova-compute", None),
         ("lib/nova-compute", detect.QEMU_ACCOUNT),

@@ -1,7 +1,7 @@
 """Where volumes are kept: a device or a backing file, and on it a volume group with a thin pool.
 
-What is made is entered into the ledger first. Each step may be repeated: one that was cut short is
-brought to its end by the next.
+Volumes are exported as iSCSI targets, by Cinder's driver. What is made is entered into the ledger
+first. Each step may be repeated: one that was cut short is brought to its end by the next.
 """
 
 from __future__ import annotations
@@ -12,8 +12,15 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from workload.host import lvm
-from workload.host.things import File, LoopDevice, VolumeGroup
+from workload.host import lvm, targets
+from workload.host.things import (
+    AnyThing,
+    File,
+    LoopDevice,
+    Sessions,
+    Targets,
+    VolumeGroup,
+)
 from workload.ledger import Ledger
 
 OWNER = "cinder-lvm"
@@ -23,11 +30,17 @@ MODULES = (
     "dm_thin_pool",
     "dm_snapshot",
     "loop",
+    "configfs",
     "target_core_mod",
+    "target_core_iblock",
     "iscsi_target_mod",
     "iscsi_tcp",
+    "sd_mod",
 )
 """Kernel modules: LVM's, the loop device's, LIO's and the iSCSI initiator's."""
+
+CONFIGFS = Path("/sys/kernel/config")
+"""Where the kernel is told of targets."""
 
 RESERVE = 2**30
 """Bytes that a backing file leaves to its file system when it has grown to its full size."""
@@ -56,14 +69,24 @@ def parse_size(text: str) -> int:
 
 
 def require_modules() -> None:
-    """Load the kernel modules that are not there yet; they stay: others may use them by then.
+    """Load the kernel modules that are not there yet, and mount where targets are configured.
+
+    Both stay: others may use them by then.
 
     Raises:
         HostLacksError: the kernel has no such module.
+        StorageError: the file system cannot be mounted.
     """
     for name in MODULES:
         if not Path("/sys/module", name).exists():
             _load(name)
+    if not os.path.ismount(CONFIGFS):
+        _run("mount", "-t", "configfs", "configfs", str(CONFIGFS))
+
+
+def targets_folder(common: Path) -> Path:
+    """Return where the targets are kept, to be back after a boot; `common` is `$SNAP_COMMON`."""
+    return common / "lib" / "cinder-lvm" / "targets"
 
 
 @dataclass(frozen=True)
@@ -73,10 +96,12 @@ class BlockStorage:
     Attributes:
         common: `$SNAP_COMMON`.
         ledger: the host's.
+        snap: `$SNAP`.
     """
 
     common: Path
     ledger: Ledger
+    snap: Path = Path("/snap/microstack/current")
 
     @property
     def file(self) -> Path:
@@ -118,7 +143,7 @@ class BlockStorage:
         self._make(size, device)
 
     def start(self) -> None:
-        """Bring back after a boot what `setup` made: loop device and active volumes.
+        """Bring back after a boot what was there: loop device, active volumes, their targets.
 
         Raises:
             StorageError, lvm.LvmError: it cannot be brought back.
@@ -132,6 +157,26 @@ class BlockStorage:
         lvm.limit(self.system_dir, group.device or self._attach())
         if lvm.has_group(self.system_dir):
             lvm.run(self.system_dir, "vgchange", "--activate", "y", lvm.GROUP)
+            if failures := targets.restore(targets_folder(self.common)):
+                raise StorageError("; ".join(failures))
+
+    def stop(self) -> None:
+        """Take down what `start` brings up: nothing of it is in use on the host any longer.
+
+        Raises:
+            things.UndoError: something is in use; all else is taken down.
+            lvm.LvmError: LVM refuses.
+        """
+        group = self.group
+        if group is None:
+            return
+        for thing in self._in_use:
+            if thing.exists():
+                thing.undo()
+        if lvm.has_group(self.system_dir):
+            lvm.run(self.system_dir, "vgchange", "--activate", "n", lvm.GROUP)
+        if group.device is None:
+            LoopDevice(file=self.file).undo()
 
     def grow(self, size: int) -> None:
         """Give the storage more room while it is in use.
@@ -149,6 +194,17 @@ class BlockStorage:
         device = group.device or self._grow_file(size)
         lvm.run(self.system_dir, "pvresize", str(device))
         lvm.run(self.system_dir, "lvextend", "--extents", "+95%FREE", f"{lvm.GROUP}/{lvm.POOL}")
+
+    def usage(self) -> dict[str, int]:
+        """Return the thin pool's size in MiB, and how full it and its table are, in percent.
+
+        Raises:
+            StorageError: there is none.
+            lvm.LvmError: LVM refuses.
+        """
+        if self.group is None:
+            raise StorageError("there is no storage: run cinder-lvm-setup first")
+        return lvm.pool_usage(self.system_dir)
 
     def teardown(self, *, force: bool = False) -> None:
         """Remove all that `setup` made.
@@ -170,9 +226,19 @@ class BlockStorage:
                 )
         group = self.group
         if group is not None and group.exists():
-            # First and by itself: where it is in use, what it is on must stay.
-            group.undo()
+            # First and by themselves: where one is in use, what it is on must stay.
+            for thing in (*self._in_use, group):
+                if thing.exists():
+                    thing.undo()
         self.ledger.undo(OWNER)
+
+    @property
+    def _in_use(self) -> tuple[Sessions, Targets]:
+        """What holds volumes open, in the order it must end."""
+        return (
+            Sessions(prefix=targets.PREFIX, snap=self.snap),
+            Targets(prefix=targets.PREFIX, snap=self.snap),
+        )
 
     def _make(self, size: int, device: Path | None) -> None:
         system_dir = self.system_dir
@@ -183,6 +249,12 @@ class BlockStorage:
         lvm.limit(system_dir, on)
         thing = VolumeGroup(name=lvm.GROUP, device=device, system_dir=system_dir)
         self.ledger.make(OWNER, thing, lambda: _make_group(system_dir, on))
+        for made_later in self._in_use:
+            self._remember(made_later)
+
+    def _remember(self, thing: AnyThing) -> None:
+        """Enter what others make from now on."""
+        self.ledger.make(OWNER, thing, lambda: None)
 
     def _attach(self) -> Path:
         """Return the backing file's loop device; attach it first where it is not."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ POOL = f"{GROUP}-pool"
 
 TIMEOUT = 60
 """Seconds a command may take."""
+
+SETTLE_TIMEOUT = 30
+"""Seconds that udev is waited for; one that hangs keeps nobody waiting longer."""
 
 _CONF = """\
 devices {{
@@ -68,11 +72,22 @@ def run(system_dir: Path, *command: str) -> str:
             command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=True
         )
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or ["no message"]
-        raise LvmError(f"{command[0]}: {lines[-1].strip()}") from None
+        lines = [line.strip() for line in error.stderr.splitlines() if "--help" not in line]
+        raise LvmError(f"{command[0]}: {(lines or ['no message'])[-1]}") from None
     except subprocess.TimeoutExpired:
         raise LvmError(f"{command[0]} did not end within {TIMEOUT} s") from None
     return done.stdout
+
+
+def settle() -> None:
+    """Let udev, where it runs, end what it does about volumes that came or went.
+
+    It may make a link to a volume anew after LVM has removed it, and a group cannot be made while
+    there is a folder of its name.
+    """
+    if udevadm := shutil.which("udevadm"):
+        command = [udevadm, "settle", f"--timeout={SETTLE_TIMEOUT}"]
+        subprocess.run(command, capture_output=True, check=False)
 
 
 def has_group(system_dir: Path) -> bool:
@@ -89,6 +104,19 @@ def volumes(system_dir: Path) -> list[str]:
     return sorted(row["lv_name"] for row in report["lv"] if row["lv_name"] != POOL)
 
 
-def _report(system_dir: Path, command: str, columns: str) -> list[dict[str, Any]]:
-    document = run(system_dir, command, "--reportformat", "json", "--options", columns)
+def pool_usage(system_dir: Path) -> dict[str, int]:
+    """Return the thin pool's `size-mib`, and `data-percent` and `metadata-percent` in use."""
+    columns = "lv_size,data_percent,metadata_percent"
+    (report,) = _report(system_dir, "lvs", columns, f"{GROUP}/{POOL}")
+    (row,) = report["lv"]
+    return {
+        "size-mib": round(float(row["lv_size"])),
+        "data-percent": round(float(row["data_percent"])),
+        "metadata-percent": round(float(row["metadata_percent"])),
+    }
+
+
+def _report(system_dir: Path, command: str, columns: str, *what: str) -> list[dict[str, Any]]:
+    form = ("--reportformat", "json", "--units", "m", "--nosuffix", "--options", columns)
+    document = run(system_dir, command, *form, *what)
     return json.loads(document)["report"]

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workload.host import lvm, network
+from workload.host import initiator, lvm, network, targets
 
 
 class UndoError(Exception):
@@ -389,7 +389,70 @@ class VolumeGroup(Thing):
             devices = lvm.run(self.system_dir, "pvs", *columns).split()
             lvm.run(self.system_dir, "vgremove", "--force", "--yes", self.name)
             lvm.run(self.system_dir, "pvremove", "--yes", *devices)
+            lvm.settle()
         except lvm.LvmError as error:
+            raise UndoError(str(error)) from None
+
+
+class Targets(Thing):
+    """iSCSI targets that are made for volumes as they come and go.
+
+    Attributes:
+        prefix: what their names begin with.
+        snap: `$SNAP`, whose interpreter has rtslib.
+    """
+
+    kind: Literal["iscsi-targets"] = "iscsi-targets"
+    prefix: str
+    snap: Path
+
+    def __str__(self) -> str:
+        return f"iSCSI targets {self.prefix}*"
+
+    @property
+    def key(self) -> str:
+        """The prefix."""
+        return self.prefix
+
+    def exists(self) -> bool:
+        """Whether there is any."""
+        return targets.exist()
+
+    def undo(self) -> None:
+        """End them."""
+        command = [str(self.snap / "openstack/bin/python"), "-m", targets.__name__]
+        _run(["env", f"PYTHONPATH={self.snap / 'lib'}", *command])
+
+
+class Sessions(Thing):
+    """iSCSI sessions with the appliance's targets.
+
+    Attributes:
+        prefix: what the targets' names begin with.
+        snap: `$SNAP`, whose tools end them.
+    """
+
+    kind: Literal["iscsi-sessions"] = "iscsi-sessions"
+    prefix: str
+    snap: Path
+
+    def __str__(self) -> str:
+        return f"iSCSI sessions with {self.prefix}*"
+
+    @property
+    def key(self) -> str:
+        """The prefix."""
+        return self.prefix
+
+    def exists(self) -> bool:
+        """Whether there is any."""
+        return bool(initiator.sessions(self.prefix))
+
+    def undo(self) -> None:
+        """Log out."""
+        try:
+            initiator.end(self.prefix, self.snap)
+        except initiator.SessionError as error:
             raise UndoError(str(error)) from None
 
 
@@ -407,7 +470,9 @@ AnyThing = Annotated[
     | Namespaces
     | Module
     | LoopDevice
-    | VolumeGroup,
+    | VolumeGroup
+    | Targets
+    | Sessions,
     Field(discriminator="kind"),
 ]
 

@@ -1,4 +1,4 @@
-"""Make, bring back after a boot, grow and remove the storage of volumes.
+"""Make, start, stop, grow and remove the storage of volumes; say how full it is.
 
 The first argument says which; parameters are a JSON document on standard input, the result is one
 on standard output.
@@ -7,7 +7,9 @@ on standard output.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +18,8 @@ from workload.host import block_storage, lvm
 from workload.host.block_storage import BlockStorage, parse_size
 from workload.jobs.job import common, run
 from workload.ledger import Ledger
+
+COMMANDS = ("check", "setup", "start", "stop", "usage", "grow", "teardown")
 
 
 class Parameters(BaseModel):
@@ -36,7 +40,7 @@ class Parameters(BaseModel):
 
 def main() -> None:
     """Do what the first argument says."""
-    storage = BlockStorage(common(), Ledger(common("ledger.jsonl")))
+    storage = BlockStorage(common(), Ledger(common("ledger.jsonl")), Path(os.environ["SNAP"]))
     match sys.argv[1:]:
         case ["check"]:
             block_storage.require_modules()
@@ -44,12 +48,17 @@ def main() -> None:
             _setup(storage, _parameters())
         case ["start"]:
             storage.start()
+        case ["stop"]:
+            storage.stop()
+        case ["usage"]:
+            _answer(storage.usage())
         case ["grow"]:
             storage.grow(parse_size(_parameters().size))
+            _answer(storage.usage())
         case ["teardown"]:
             storage.teardown(force=_parameters().force)
         case other:
-            raise ValueError(f"one of check, setup, start, grow, teardown is needed, not {other}")
+            raise ValueError(f"{other} is none of {', '.join(COMMANDS)}")
 
 
 def _parameters() -> Parameters:
@@ -59,8 +68,12 @@ def _parameters() -> Parameters:
 def _setup(storage: BlockStorage, given: Parameters) -> None:
     device = Path(given.device) if given.device else None
     storage.setup(parse_size(given.size), device, force=given.force)
-    made = {"volume-group": lvm.GROUP, "thin-pool": lvm.POOL}
-    print(json.dumps({**made, "on": str(device or storage.file)}))  # noqa: T201 - its result
+    made = {"volume-group": lvm.GROUP, "thin-pool": lvm.POOL, "on": str(device or storage.file)}
+    _answer({**made, **storage.usage()})
+
+
+def _answer(result: Mapping[str, object]) -> None:
+    print(json.dumps(result))  # noqa: T201 - its result
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stands in for the snap, Keystone and MariaDB: notes what it's told in `$STAND_IN`, as files.
+"""Stands in for snap, Keystone, Cinder and MariaDB: notes what it's told in `$STAND_IN`, as files.
 
 Preloaded into the process that hooks are forked from, so charms run as they are with no cloud.
 """
@@ -48,6 +48,14 @@ class Identity:
         note("service", service.type, service.urls[0])
 
 
+class VolumeTypes:
+    def __init__(self, url: str, account: object) -> None:
+        note("login", url)
+
+    def ensure(self, name: str, backend: str) -> None:
+        note("volume-type", name, backend)
+
+
 def part_of(charm: str, module: str) -> Any:
     sys.path.insert(0, str(CHARMS / charm / "src"))
     try:
@@ -60,10 +68,11 @@ snap.install = lambda channel, archive=None: None
 snap.configure = configure
 snap.current = current
 snap.inactive = lambda services: []
-snap.run_job = lambda job, document=None: note("job", job)
+snap.run_job = lambda job, document=None: note("job", job) or []
 probes.wait = lambda *_: True
 
 identity.Identity = Identity
+part_of("cinder", "volume_types").VolumeTypes = VolumeTypes
 
 server = part_of("mariadb", "server").Server
 server.ensure = lambda self, accounts: (

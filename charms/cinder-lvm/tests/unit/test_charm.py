@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from charmbase.testing import FakeSnap, disagreements
 
 FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
+REMEDY = "run cinder-lvm-grow, or delete volumes"
 
 
 @pytest.fixture
@@ -78,7 +80,10 @@ def test_storage_and_schema_become_snap_config_and_the_storage_is_made_once(
 ) -> None:
     out = run(run(ready(**{"loop-size": "20G"})))
     assert out.unit_status == ops.ActiveStatus()
-    assert snap.jobs == ["cinder-lvm-check", "cinder-lvm-setup"]
+    assert [job for job in snap.jobs if job != "cinder-lvm-usage"] == [
+        "cinder-lvm-check",
+        "cinder-lvm-setup",
+    ]
     assert snap.sections["cinder-lvm"] == {
         "debug": False,
         "host": "node-1",
@@ -87,15 +92,46 @@ def test_storage_and_schema_become_snap_config_and_the_storage_is_made_once(
     }
 
 
+def test_storage_that_is_gone_is_told_and_no_hook_fails(snap: FakeSnap) -> None:
+    out = run(ready(**{"loop-size": "20G"}))
+    snap.failure = "microstack.x returned 1: error: LvmError: lvs: device not found"
+    assert run(out).unit_status == ops.BlockedStatus("lvs: device not found")
+
+
 def test_tells_cinder_of_the_backend(snap: FakeSnap) -> None:
     (relation,) = run(ready(**{"loop-size": "20G"})).relations
     assert relation.local_app_data == {"backend-name": '"lvm"', "volume-type": '"lvm"'}
 
 
 def test_the_setup_action_makes_the_storage(snap: FakeSnap) -> None:
+    made = '{"volume-group": "microstack-volumes", "on": "/x/cinder-lvm.img", "size-mib": 29000}'
+    snap.answers["cinder-lvm-setup"] = [made]
     context = act("cinder-lvm-setup", ready(), size="30G")
-    assert context.action_results == {"volume-group": "microstack-volumes"}
+    assert context.action_results == json.loads(made)
     assert snap.sections["cinder-lvm"]["volume-group"] == "microstack-volumes"
+
+
+def test_the_grow_action_tells_what_there_is_now(snap: FakeSnap) -> None:
+    snap.answers["cinder-lvm-grow"] = ['{"size-mib": 38000, "data-percent": 3}']
+    context = act("cinder-lvm-grow", ready(), size="40G")
+    assert context.action_results == {"size-mib": 38000, "data-percent": 3}
+
+
+@pytest.mark.parametrize(
+    ("data", "table", "status"),
+    [
+        (79, 10, ops.ActiveStatus()),
+        (80, 10, ops.ActiveStatus(f"storage is 80% full: {REMEDY}")),
+        (12, 94, ops.ActiveStatus(f"storage is 94% full: {REMEDY}")),
+        (95, 10, ops.BlockedStatus(f"storage is 95% full: {REMEDY}")),
+    ],
+)
+def test_tells_of_storage_that_fills_up(
+    data: int, table: int, status: ops.StatusBase, snap: FakeSnap
+) -> None:
+    usage = {"size-mib": 19000, "data-percent": data, "metadata-percent": table}
+    snap.answers["cinder-lvm-usage"] = [json.dumps(usage)]
+    assert run(ready(**{"loop-size": "20G"})).unit_status == status
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from ops import testing
 from charmbase import load_charm
 from charmbase.testing import FakeSnap, disagreements
 from interfaces.testing import PASSWORD, broker, database, identity_service, memcached
+from workload.config.shared import Identity
 
 FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
@@ -136,6 +138,53 @@ def test_tells_backends_of_the_schema_once_the_api_answers(snap: FakeSnap) -> No
     out = run(out)
     assert out.unit_status == ops.ActiveStatus()
     assert out.get_relation(backend.id).local_app_data == {"release": '"2026.2"'}
+
+
+@pytest.fixture
+def types(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What Cinder is asked to ensure."""
+    asked: list[tuple[str, ...]] = []
+
+    class VolumeTypes:
+        def __init__(self, url: str, account: Identity) -> None:
+            asked.append((url, f"{account.username} at {account.auth_url}"))
+
+        def ensure(self, name: str, backend: str) -> None:
+            asked.append((name, backend))
+
+    monkeypatch.setattr(sys.modules[CHARM.__module__], "VolumeTypes", VolumeTypes)
+    return asked
+
+
+def lvm() -> testing.Relation:
+    """A backend that has said what it is."""
+    data = {"backend-name": '"lvm"', "volume-type": '"lvm"'}
+    return testing.Relation("storage-backend", remote_app_name="cinder-lvm", remote_app_data=data)
+
+
+def test_makes_the_type_of_a_backend_once_and_it_is_the_default(
+    snap: FakeSnap, types: list[tuple[str, ...]]
+) -> None:
+    out = run(run(ready(lvm())))
+    assert out.unit_status == ops.ActiveStatus()
+    assert types == [
+        ("http://192.0.2.0:8776/v3", "cinder at http://192.0.2.1:5000/v3"),
+        ("lvm", "lvm"),
+    ]
+    assert snap.sections["cinder"]["default-volume-type"] == "lvm"
+
+
+def test_the_users_default_type_stands(snap: FakeSnap, types: list[tuple[str, ...]]) -> None:
+    run(ready(lvm(), **{"default-volume-type": "fast"}))
+    assert snap.sections["cinder"]["default-volume-type"] == "fast"
+    assert ("lvm", "lvm") in types
+
+
+def test_another_unit_leaves_the_types_to_the_leader(
+    snap: FakeSnap, types: list[tuple[str, ...]]
+) -> None:
+    run(ready(lvm(), leader=False))
+    assert types == []
 
 
 def test_no_secret_is_logged(snap: FakeSnap) -> None:

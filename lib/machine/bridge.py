@@ -9,7 +9,7 @@ changes nothing where both are equal; so a kill between the two sides' commits i
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from machine.changes import ChangeError
@@ -137,8 +137,8 @@ def bridged(provider: Model, consumer: Model, now: float) -> tuple[Model, Model]
     return provider, consumer
 
 
-def orphaned(consumer: Model, models: Mapping[str, Model], now: float) -> Model:
-    """The model without its relations to models that are gone; likewise who consumed from it."""
+def orphaned(consumer: Model, models: Collection[str], now: float) -> Model:
+    """The model with an end to its relations to models that are gone, those not in `models`."""
     for remote in tuple(consumer.remotes.values()):
         if remote.model not in models and remote.life is Life.ALIVE:
             consumer = consumer.with_remote(replace(remote, life=Life.DYING))

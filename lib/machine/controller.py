@@ -242,16 +242,16 @@ class Controller:
         """Bring what one model wrote to an application of another to that one."""
         self._bridging = False
         now = time.time()
-        open_models = {m.model.uuid: m for m in self.models if not m.store.closed}
-        for consumer in open_models.values():
-            known = {key: m.model for key, m in open_models.items()}
-            _commit(consumer, bridge.orphaned(consumer.model, known, now))
+        models = {m.model.uuid: m for m in self.models}
+        if any(m.store.closed for m in models.values()):
+            return  # the agent stops: whoever is closed first is not gone
+        for consumer in models.values():
+            _commit(consumer, bridge.orphaned(consumer.model, models.keys(), now))
             for source in {r.model for r in consumer.model.remotes.values()}:
-                provider = open_models.get(source)
-                if provider is not None:
-                    models = bridge.bridged(provider.model, consumer.model, now)
-                    _commit(provider, models[0])
-                    _commit(consumer, models[1])
+                if (provider := models.get(source)) is not None:
+                    sides = bridge.bridged(provider.model, consumer.model, now)
+                    _commit(provider, sides[0])
+                    _commit(consumer, sides[1])
 
     # ---- the end of a model
 

@@ -86,8 +86,12 @@ def grant(model: Model, identifier: str, applications: Sequence[str], granted: b
 
 
 def described(model: Model) -> dict[str, Any]:
-    """All secrets without their content, by id, as `juju secrets --format json` has them."""
-    return {i: _described(model, secret) for i, secret in sorted(model.secrets.items())}
+    """The model's secrets without their content, as `juju secrets --format json` has them.
+
+    What other models granted is not among them.
+    """
+    own = (s for s in model.secrets.values() if s.owner not in model.remotes)
+    return {s.id: _described(model, s) for s in sorted(own, key=lambda s: s.id)}
 
 
 def shown(

@@ -130,7 +130,7 @@ def test_what_stands_for_the_other_side_goes_with_the_relation(provider: Model, 
 
 def test_a_model_that_is_gone_takes_its_relations_along(provider: Model, consumer: Model):
     provider, consumer = bridge.bridged(provider, consumer, 1.0)
-    alone = bridge.orphaned(consumer, {HERE: consumer}, 2.0)
+    alone = bridge.orphaned(consumer, {HERE}, 2.0)
     assert alone.relations[0].life is Life.DYING
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from machine.client import ChangeError, Client
 from machine.controller_client import ControllerClient
+from machine.juju_client import JujuClient
 from tests.machine.agents import CHARMS, PATIENCE, Agent, until
 
 ONE = "applications: {{recorder: {{charm: {charms}/recorder, num_units: 1{more}}}}}"
@@ -103,6 +104,29 @@ def test_a_destruction_goes_on_after_the_agent_was_killed(agent: Agent, tmp_path
     agent.start()
     until(lambda: folders(agent) == [] or None, "the model is gone")
     assert [m["short-name"] for m in controller(agent).models()] == ["microstack"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_relation_between_models_outlives_the_agent(agent: Agent, number: signal.Signals):
+    controller(agent).add_model("shop", {})
+    shop = JujuClient(agent.folder / "socket", "shop")
+    agent.deploy("applications: {db: {charm: CHARMS/db, num_units: 1}}")
+    bundle = agent.folder / "web.yaml"
+    bundle.write_text(f"applications: {{web: {{charm: {CHARMS}/web, num_units: 1}}}}")
+    shop.deploy(bundle)
+    agent.client.offer("db", ["database"], "store")
+    controller(agent).consume("shop", "microstack", "store", "sql")
+    shop.integrate("sql", "web")
+    until(lambda: "p1" in _message(shop) or None, "web has its password")
+    agent.stop(number)
+    agent.start()
+    agent.client.run("db/0", "rotate", {"suffix": "-new"}, PATIENCE)
+    until(lambda: "p1-new" in _message(shop) or None, "web has its new password")
+
+
+def _message(shop: JujuClient) -> str:
+    unit = shop.status()["applications"]["web"]["units"]["web/0"]
+    return unit["workload-status"].get("message", "")
 
 
 def test_what_a_kill_left_of_a_model_is_swept(agent: Agent):

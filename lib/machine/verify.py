@@ -83,10 +83,7 @@ class Verification:
         if spec.series and spec.default_base:
             self.wrong(("series",), "cannot have both series and default-base")
         for name in spec.saas:
-            self.wrong(
-                ("saas", name),
-                f"{name}: a bundle cannot consume here: juju consume, then integrate",
-            )
+            self.wrong(("saas", name), f"{name}: not from a bundle: juju consume, then integrate")
 
     # ---- applications
 

@@ -359,3 +359,20 @@ class TestBenchmark:
     def test_what_is_measured_is_told_in_seconds(self) -> None:
         line = benchmark.Measured("Authenticate.keystone", [0.1, 0.2, 0.4], 1, "boom")
         assert str(line) == "0.10 to 0.40 s, median 0.20 s, 3 done, 1 failed"
+
+    def test_a_workload_of_rallys_report_is_read(self) -> None:
+        done = {"duration": 2.5, "error": []}
+        failed = {"duration": 9.0, "error": ["TimeoutException", "Rally tired waiting", "..."]}
+        workload = {"scenario": {"NovaServers.boot_and_delete_server": {}}, "data": [done, failed]}
+        document = {"tasks": [{"subtasks": [{"workloads": [workload]}]}]}
+        (found,) = (benchmark.measure(one) for one in benchmark.workloads(document))
+        assert found == benchmark.Measured(
+            "NovaServers.boot_and_delete_server",
+            [2.5],
+            1,
+            "TimeoutException Rally tired waiting",
+        )
+
+    def test_a_workload_whose_set_up_failed_failed(self) -> None:
+        workload = {"scenario": {"Authenticate.keystone": {}}, "data": []}
+        assert benchmark.measure(workload).failed == 1

@@ -89,12 +89,11 @@ def run_scenarios(place: Place, request: Request, say: Say) -> Mapping[str, Any]
     rally.prepare()
     say(f"{request.scenario}: {request.times} times, {request.concurrency} at a time")
     rally("task", "start", "--env", ENVIRONMENT, "--no-use", str(folder / "task.json"))
-    for kind, name in (("--json", "rally.json"), ("--html-static", "report.html")):
-        rally("task", "report", "--env", ENVIRONMENT, kind, "--out", str(folder / name))
+    rally.report()
     left = before.left(inventory.take(connection))
-    measured = [_measured(w) for w in workloads(json.loads((folder / "rally.json").read_text()))]
-    if not measured:
+    if not (folder / "rally.json").exists():
         raise ValidationError(f"Rally ran nothing: {rally.last_lines()}")
+    measured = [measure(w) for w in workloads(json.loads((folder / "rally.json").read_text()))]
     for line in measured:
         say(f"{line.name}: {line}")
     return {
@@ -139,7 +138,8 @@ def workloads(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _measured(workload: Mapping[str, Any]) -> Measured:
+def measure(workload: Mapping[str, Any]) -> Measured:
+    """Return what came of a workload of Rally's report."""
     iterations: Sequence[Mapping[str, Any]] = workload["data"]
     failed = [iteration for iteration in iterations if iteration["error"]]
     done = sorted(i["duration"] for i in iterations if not i["error"])
@@ -197,21 +197,30 @@ class _Rally:
         specification = str(self.folder / "cloud.json")
         self("env", "create", "--name", ENVIRONMENT, "--spec", specification, "--no-use")
 
-    def __call__(self, *arguments: str) -> None:
-        """Run a command of Rally; what it writes is in rally.log.
+    def report(self) -> None:
+        """Write the reports of what was run, as JSON and as a web page."""
+        tasks = self("task", "list", "--env", ENVIRONMENT, "--uuids-only").split()
+        for kind, name in (("--json", "rally.json"), ("--html-static", "report.html")):
+            self("task", "report", *tasks, kind, "--out", str(self.folder / name))
+
+    def __call__(self, *arguments: str) -> str:
+        """Run a command of Rally and return its output; its log is in rally.log.
 
         An SLA that was missed is an exit code too, so that only results tell of failures.
         """
         command = [str(run.PROGRAMS / "rally"), "--config-file", str(self.folder / "rally.conf")]
         with (self.folder / "rally.log").open("a") as log:
-            subprocess.run(
+            done = subprocess.run(
                 [*command, *arguments],
                 cwd=self.folder,
                 env=run.environment(HOME=str(self.folder)),
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
                 check=False,
             )
+            log.write(done.stdout)
+        return done.stdout
 
     def last_lines(self) -> str:
         """Return the last of what Rally wrote."""

@@ -124,7 +124,12 @@ def prime(parts: dict[str, Any], names: Sequence[str], tree: Path, cache: Path) 
                 for action in actions:
                     if action.action_type is not ActionType.SKIP:
                         _announce(f"{action.step.name.lower()} {action.part_name}")
-                    executor.execute(action, stdout=output, stderr=output)
+                    try:
+                        executor.execute(action, stdout=output, stderr=output)
+                    except PartsError:
+                        # What a step left half-done would be in the way of the next try.
+                        lifecycle.clean(action.step, part_names=[action.part_name])
+                        raise
         except PartsError as error:
             raise BuildError(f"{error}; see {log}") from None
 

@@ -202,7 +202,7 @@ def test_a_revert_to_the_first_revision_which_disables_all_starts_them_again(
 ):
     snapd.run("configure", config=MEMCACHED)
     monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
-    disabled = dict.fromkeys(snapd.state["services"], [False, False])
+    disabled = {name: [False, False] for name in snapd.state["services"]}
     assert snapd.run("configure", services=disabled) == ["start --enable microstack.memcached"]
 
 

@@ -47,14 +47,8 @@ SNAPD_ENVIRONMENT = """[Service]
 Environment=SNAP_REEXEC=0 SNAPPY_FORCE_API_URL=http://127.0.0.1:8099/
 """
 
-# As snapd makes it for the first snap that asks, and leaves it (snapd, osutil/user.go).
-ACCOUNT = (
-    ("groupadd", "--gid", "584788", "snap_daemon"),
-    (
-        *("useradd", "--uid", "584788", "--gid", "584788", "--shell", "/usr/bin/false"),
-        *("--home-dir", "/nonexistent", "--no-create-home", "snap_daemon"),
-    ),
-)
+# As snapd makes them for the first snap that asks, and leaves them (snapd, osutil/user.go).
+ACCOUNTS = {"snapd-range-524288-root": 524288, "snap_daemon": 584788}
 
 AGENT_UNIT = """[Unit]
 Description=Carries out what tests ask for
@@ -173,7 +167,11 @@ def _prepare(root: Path) -> None:
     (root / "etc/fstab").write_text("/dev/ubda / ext4 defaults 0 0\n")
     enable = ["systemctl", "enable", "--quiet", "rig-agent.service"]
     subprocess.run(["chroot", str(root), *enable], check=True)
-    for command in ACCOUNT:
-        subprocess.run(["chroot", str(root), *command], check=True)
+    for name, number in ACCOUNTS.items():
+        group = ["groupadd", "--gid", str(number), name]
+        user = ["useradd", "--uid", str(number), "--gid", str(number), "--no-create-home"]
+        user += ["--home-dir", "/nonexistent", "--shell", "/usr/bin/false", name]
+        for command in (group, user):
+            subprocess.run(["chroot", str(root), *command], check=True, stderr=subprocess.DEVNULL)
     masked = ["getty.target", "timers.target", "systemd-pstore.service"]
     subprocess.run(["chroot", str(root), "systemctl", "mask", "--quiet", *masked], check=True)

@@ -103,8 +103,9 @@ class Machine:
         with self.console.open("wb") as console, its:
             self._process = subprocess.Popen(
                 [
-                    # A namespace of processes, so that none outlives the machine.
-                    *("unshare", "--pid", "--fork", "--kill-child"),
+                    # In a namespace of processes: none outlives the machine, nor the tests.
+                    *("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork"),
+                    "--kill-child",
                     *("taskset", "--cpu-list", str(processor), "linux.uml"),
                     *(f"ubd0={self._disk}", "root=/dev/ubda", "rw", f"mem={self._memory}"),
                     *("security=apparmor", "init=/sbin/init", "systemd.show_status=no"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from microstack.environment import ensure_environment
+from microstack.environment import ensure_environment, ensure_packages
 from snap import meta
 
 CHECKOUT = Path(__file__).parents[2]
@@ -41,6 +41,7 @@ def make(folder: Path, version: str) -> Path:
         folder: an empty folder to make it in.
         version: of the snap.
     """
+    ensure_packages(["squashfs-tools"], print)
     tree = folder / "tree"
     shutil.copytree(CHECKOUT / "lib/workload", tree / "lib/workload", ignore=_caches)
     # The snap is read-only: what is not compiled now is compiled anew by each hook.

@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from tests.cloud.host_state import HostState
 
-# What snapd keeps for itself, and systemd: of no snap, or of a snap's past.
+# What snapd keeps of a snap's past, and what it, systemd and the rig have for themselves.
 OWN = tuple(
     map(
         Path,
         (
-            "/var/lib/snapd/state.json",
-            "/var/lib/snapd/cache",
-            "/var/lib/snapd/apparmor/snap-confine",
-            "/var/lib/systemd",
-            "/var/lib/private",
+            "/run/log",
+            "/run/netns",
+            "/run/snapd",
             "/run/systemd",
             "/run/udev",
-            "/run/log",
-            "/run/snapd/lock",
             "/usr/lib/rig",
+            "/var/lib/private",
+            "/var/lib/snapd/apparmor/snap-confine",
+            "/var/lib/snapd/cache",
+            "/var/lib/snapd/hostfs",
+            "/var/lib/snapd/sequence",
+            "/var/lib/systemd",
         ),
     )
 )
+OWN_MOUNTS = ("/run/host-", "/run/snapd/ns")
 
-# Kernel threads have no command line; these come and go as they please.
-COMING_AND_GOING = ("systemd-udevd", "(udev-worker)", "python3 /run/host", "snapd", "sleep 0")
+# The kernel derives them from the memory it finds, which differs a little from boot to boot.
+OF_MEMORY = re.compile(
+    r"/(max_user_watches|max_user_marks|threads-max|tcp_mem|udp_mem|min_free_kbytes|"
+    r"user_reserve_kbytes|user/max_[a-z]+_(namespaces|marks|watches))="
+)
+
+# Programs of the machine itself, which come and go as they please.
+COMING_AND_GOING = re.compile(
+    r"udev|crub_all|tests\.rig\.snapd_state|/usr/lib/snapd/snapd|systemd-(timedated|hostnamed)"
+)
 
 
 def processes() -> list[str]:
-    """Return the command line of every process."""
+    """Return the command line of every process; threads of the kernel have none."""
     lines: set[str] = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -42,7 +54,7 @@ def processes() -> list[str]:
             continue
         if line := words.decode(errors="replace").strip():
             lines.add(line)
-    return sorted(line for line in lines if not any(name in line for name in COMING_AND_GOING))
+    return sorted(line for line in lines if not COMING_AND_GOING.search(line))
 
 
 def modules() -> list[str]:
@@ -54,11 +66,21 @@ def modules() -> list[str]:
     )
 
 
+def profiles() -> list[str]:
+    """Return AppArmor's profiles, but those of snaps, which snapd unloads at the next boot."""
+    lines = Path("/sys/kernel/security/apparmor/profiles").read_text().splitlines()
+    return sorted(line for line in lines if not line.startswith(("snap.", "snap-update-ns.")))
+
+
 def main() -> None:
     """Print the state."""
     state = {name: sorted(lines) for name, lines in asdict(HostState.collect(without=OWN)).items()}
-    state |= {"processes": processes(), "modules": modules()}
-    state["profiles"] = Path("/sys/kernel/security/apparmor/profiles").read_text().splitlines()
+    state["processes"] = processes()
+    state["modules"] = modules()
+    state["mounts"] = [path for path in state["mounts"] if not path.startswith(OWN_MOUNTS)]
+    state["files"] = [path for path in state["files"] if not path.startswith("/etc/mtab ")]
+    state["profiles"] = profiles()
+    state["sysctls"] = [line for line in state["sysctls"] if not OF_MEMORY.search(line)]
     json.dump(state, sys.stdout)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,14 @@ SERVICE = f"snap.{NAME}.memcached.service"
 PATIENCE = 300
 """Seconds one operation of snapd may take."""
 
-pytestmark = pytest.mark.xdist_group("rig-snap")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root builds and boots the machine"),
+    pytest.mark.skipif(
+        sys.version_info[:2] != (3, 11),
+        reason="the machine is Debian 12: libraries of this Python do not run there",
+    ),
+]
 
 
 @dataclass

@@ -100,7 +100,7 @@ class Foreign:
         assert not SAVED.exists()
 
     def end(self) -> None:
-        iscsiadm("--mode", "node", "--targetname", FOREIGN, "--logout")
+        initiator.end(FOREIGN, SNAP)
         for target in rtslib_fb.FabricModule("iscsi").targets:
             target.delete()
         for storage in rtslib_fb.RTSRoot().storage_objects:

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from workload.host import block_storage
-from workload.host.block_storage import BlockStorage, HostLacksError, StorageError, parse_size
+from workload.host import block_storage, targets
+from workload.host.block_storage import (
+    BlockStorage,
+    HostLacksError,
+    StorageError,
+    parse_size,
+    targets_folder,
+)
 from workload.ledger import Ledger
 
 
@@ -58,3 +64,11 @@ def test_there_is_nothing_to_grow_before_setup(storage: BlockStorage):
 def test_removing_what_was_never_made_does_nothing(storage: BlockStorage):
     storage.teardown()
     assert storage.ledger.entries() == []
+
+
+def test_the_targets_of_removed_storage_do_not_come_back(storage: BlockStorage):
+    folder = targets_folder(storage.common)
+    folder.mkdir(parents=True)
+    (folder / f"{targets.PREFIX}volume-1.json").write_text("{}")
+    storage.teardown()
+    assert list(folder.iterdir()) == []

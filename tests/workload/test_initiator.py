@@ -17,6 +17,7 @@ TOOL = """\
 # In the place of `with-initiator`: ends a session as the kernel would, or refuses.
 [ "$1" = iscsiadm ] || exec sleep 60
 [ ! -e "{folder}/refuse" ] || {{ echo "iscsiadm: session is busy" >&2; exit 15; }}
+[ ! -e "{folder}/unknown" ] || {{ rm "{folder}/unknown"; exit 8; }}
 rm -r "{folder}/sessions/session$5"
 echo "$*" >> "{folder}/calls"
 """
@@ -33,6 +34,7 @@ def snap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sockets.write_text(f"0000: 00000002 00000000 00010000 0001 01 8 {initiator.DAEMON}\n")
     monkeypatch.setattr(initiator, "SOCKETS", sockets)
     monkeypatch.setattr(initiator, "SESSIONS", tmp_path / "sessions")
+    monkeypatch.setattr(initiator, "KNOWN_TIMEOUT", 0.6)
     return tmp_path
 
 
@@ -61,6 +63,15 @@ def test_only_the_appliances_sessions_end(snap: Path, session: Callable[[int, st
 def test_without_a_session_nothing_is_run(snap: Path):
     initiator.end(OWN, snap)
     assert not (snap / "calls").exists()
+
+
+def test_a_daemon_may_need_a_moment_until_it_knows_older_sessions(
+    snap: Path, session: Callable[[int, str], None]
+):
+    session(1, f"{OWN}volume-1")
+    (snap / "unknown").touch()
+    initiator.end(OWN, snap)
+    assert initiator.sessions(OWN) == {}
 
 
 def test_a_session_that_resists_is_named(snap: Path, session: Callable[[int, str], None]):

@@ -231,6 +231,7 @@ class BlockStorage:
                 if thing.exists():
                     thing.undo()
         self.ledger.undo(OWNER)
+        targets.forget(targets_folder(self.common))
 
     @property
     def _in_use(self) -> tuple[Sessions, Targets]:

@@ -7,7 +7,14 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_not_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 SESSIONS = Path("/sys/class/iscsi_session")
 
@@ -20,6 +27,9 @@ TIMEOUT = 60
 
 START_TIMEOUT = 10.0
 """Seconds until a daemon must take orders."""
+
+KNOWN_TIMEOUT = 30.0
+"""Seconds until a daemon must know a session that is older than it is."""
 
 TOOLS = "bin/with-initiator"
 """Below `$SNAP`: runs a command with the appliance's own folder of names and records."""
@@ -72,9 +82,15 @@ def end(prefix: str, snap: Path) -> None:
 
 def _log_out(number: int, snap: Path) -> None:
     words = ("iscsiadm", "--mode", "session", "--sid", str(number), "--logout")
-    subprocess.run(
-        [str(snap / TOOLS), *words], capture_output=True, text=True, timeout=TIMEOUT, check=True
-    )
+    command = [str(snap / TOOLS), *words]
+    for attempt in Retrying(
+        retry=retry_if_exception_type(subprocess.CalledProcessError),
+        wait=wait_fixed(0.5),
+        stop=stop_after_delay(KNOWN_TIMEOUT),
+        reraise=True,
+    ):
+        with attempt:
+            subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True)
 
 
 @contextmanager

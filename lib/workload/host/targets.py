@@ -152,6 +152,12 @@ def restore(folder: Path) -> list[str]:
     return failures
 
 
+def forget(folder: Path) -> None:
+    """Keep none of them any longer."""
+    for path in folder.glob("*.json"):
+        path.unlink()
+
+
 def remove() -> None:
     """End all exports of the appliance.
 

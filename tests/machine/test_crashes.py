@@ -33,7 +33,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     environment = {"PYTHONPATH": str(LIB), "PATH": os.environ["PATH"]}
     # Each process here has one thread that forks: the warning is about others.
     command = [sys.executable, "-W", "ignore", HERE / "crashes.py", folder, out]
-    subprocess.run(command, env=environment, check=True, timeout=600)
+    subprocess.run(command, env=environment, check=True, timeout=1200)
     return json.loads(out.read_text())
 
 

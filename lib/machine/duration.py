@@ -10,7 +10,6 @@ _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 
 @functools.lru_cache(maxsize=64)
-@functools.lru_cache(maxsize=64)
 def seconds(text: str) -> float:
     """Seconds of a duration such as `90s`, `1m30s` or `0`.
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from machine.client import BundleError, ChangeError, TimeoutExpiredError
+from machine.client import ActionResult, BundleError, ChangeError, TimeoutExpiredError
+from machine.model import EXEC
 from tests.machine.agents import PATIENCE, Agent, until
 
 HERE = Path(__file__).parent
@@ -48,6 +49,10 @@ class Probe:
 
     def json(self, unit: str, *argv: str, stdin: str = "") -> Any:
         return json.loads(self(unit, *argv, "--format=json", stdin=stdin))
+
+    def execute(self, unit: str, command: str) -> ActionResult:
+        """Run a command of the shell in a unit's hook context."""
+        return self.client.run(unit, EXEC, {"command": command}, PATIENCE)
 
     def events(self, unit: str) -> list[dict[str, str]]:
         lines = (self.agent.charm(unit) / "events").read_text().splitlines()
@@ -404,7 +409,7 @@ class TestSecurity:
 
     def test_a_token_is_for_its_own_unit_whatever_else_is_claimed(self, probe: Probe):
         claim = f"JUJU_UNIT_NAME=one/0 relation-set -r {probe.relation()} --app k=v"
-        done = probe.client.execute("one/1", f"env {claim}", PATIENCE)
+        done = probe.execute("one/1", f"env {claim}")
         assert done.results["return-code"] == 1
         assert done.results["stderr"] == "ERROR cannot write relation settings\n"
 
@@ -465,7 +470,7 @@ class TestLimits:
         (record,) = (r for r in probe.client.relations() if "two:wanted" in r.endpoints)
         assert record.databags["one/0"]["big"] == value
         command = f"relation-get -r {relation.partition(':')[2]} big one/0 | wc -c"
-        done = probe.client.execute("two/0", command, PATIENCE)
+        done = probe.execute("two/0", command)
         assert done.results["stdout"] == f"{(1 << 20) + 1}\n"
         probe("one/0", "relation-set", "-r", relation, "--file", "-", stdin='{"big": ""}')
 

@@ -73,7 +73,7 @@ class Host:
         """Run a statement in the machine as a charm does, with charms' libraries."""
         libraries = ensure_environment(CHECKOUT / "requirements/project.txt", print)
         (packages,) = libraries.glob("lib/python3*/site-packages")
-        path = f"{self.checkout}/lib:{self.machine.share(packages)}"
+        path = f"{self.checkout}/lib:{self.checkout}:{self.machine.share(packages)}"
         code = f"from pathlib import Path; from charmbase import snap; {statement}"
         # Libraries are compiled for one version of the interpreter; snapd's socket is its own.
         interpreter = packages.parent.name
@@ -152,8 +152,7 @@ class TestCharms(SnapdContract):
 
     @pytest.fixture
     def port(self, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        for section in ("memcached", "cinder", "charms"):
-            host.snap("unset", NAME, section)
+        host.snap("unset", NAME, "memcached", "cinder")
         with bridge(host.machine, tmp_path / "snapd.socket") as socket:
             lead_to(socket, monkeypatch)
             yield

@@ -32,9 +32,10 @@ OWN = tuple(
 )
 OWN_MOUNTS = ("/run/host-", "/run/snapd/ns")
 
-# The kernel derives them from the memory it finds, which differs a little from boot to boot.
-OF_MEMORY = re.compile(
-    r"/(max_user_watches|max_user_marks|threads-max|tcp_mem|udp_mem|min_free_kbytes|"
+# Derived by the kernel from the memory it finds, which differs a little from boot to boot, or
+# counted.
+NO_SETTING = re.compile(
+    r"/(quota/syncs|max_user_watches|max_user_marks|threads-max|tcp_mem|udp_mem|min_free_kbytes|"
     r"user_reserve_kbytes|user/max_[a-z]+_(namespaces|marks|watches))="
 )
 
@@ -80,7 +81,7 @@ def main() -> None:
     state["mounts"] = [path for path in state["mounts"] if not path.startswith(OWN_MOUNTS)]
     state["files"] = [path for path in state["files"] if not path.startswith("/etc/mtab ")]
     state["profiles"] = profiles()
-    state["sysctls"] = [line for line in state["sysctls"] if not OF_MEMORY.search(line)]
+    state["sysctls"] = [line for line in state["sysctls"] if not NO_SETTING.search(line)]
     json.dump(state, sys.stdout)
 
 

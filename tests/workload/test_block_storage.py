@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workload.host import block_storage, targets
+from workload.host import block_storage, lvm, targets
 from workload.host.block_storage import (
     BlockStorage,
     HostLacksError,
@@ -72,3 +72,18 @@ def test_the_targets_of_removed_storage_do_not_come_back(storage: BlockStorage):
     (folder / f"{targets.PREFIX}volume-1.json").write_text("{}")
     storage.teardown()
     assert list(folder.iterdir()) == []
+
+
+def test_nothing_of_a_removed_group_is_left_in_dev(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lvm, "DEVICES", tmp_path)
+    for folder in (lvm.GROUP, "mapper"):
+        (tmp_path / folder).mkdir()
+    node = tmp_path / "mapper/microstack--volumes-volume--1"
+    for path in (node, tmp_path / "mapper/control", tmp_path / "mapper/vg-root"):
+        path.touch()
+    (tmp_path / lvm.GROUP / "volume-1").symlink_to(node)
+    lvm.forget_nodes()
+    assert not (tmp_path / lvm.GROUP).exists()
+    assert {path.name for path in (tmp_path / "mapper").iterdir()} == {"control", "vg-root"}

@@ -26,6 +26,8 @@ POOL = f"{GROUP}-pool"
 TIMEOUT = 60
 """Seconds a command may take."""
 
+DEVICES = Path("/dev")
+
 SETTLE_TIMEOUT = 30
 """Seconds that udev is waited for; one that hangs keeps nobody waiting longer."""
 
@@ -79,15 +81,22 @@ def run(system_dir: Path, *command: str) -> str:
     return done.stdout
 
 
-def settle() -> None:
-    """Let udev, where it runs, end what it does about volumes that came or went.
+def forget_nodes() -> None:
+    """Remove from /dev what is left of the group after it was removed, once udev has ended.
 
-    It may make a link to a volume anew after LVM has removed it, and a group cannot be made while
-    there is a folder of its name.
+    udev may make a link to a volume anew after LVM has removed it, and a group cannot be made
+    while there is a folder of its name.
     """
     if udevadm := shutil.which("udevadm"):
         command = [udevadm, "settle", f"--timeout={SETTLE_TIMEOUT}"]
         subprocess.run(command, capture_output=True, check=False)
+    folder = DEVICES / GROUP
+    # Device-mapper's names double the dashes that stand in LVM's.
+    nodes = (DEVICES / "mapper").glob(f"{GROUP.replace('-', '--')}-*")
+    for path in (*folder.glob("*"), *nodes):
+        path.unlink(missing_ok=True)
+    if folder.is_dir():
+        folder.rmdir()
 
 
 def has_group(system_dir: Path) -> bool:

@@ -389,7 +389,7 @@ class VolumeGroup(Thing):
             devices = lvm.run(self.system_dir, "pvs", *columns).split()
             lvm.run(self.system_dir, "vgremove", "--force", "--yes", self.name)
             lvm.run(self.system_dir, "pvremove", "--yes", *devices)
-            lvm.settle()
+            lvm.forget_nodes()
         except lvm.LvmError as error:
             raise UndoError(str(error)) from None
 

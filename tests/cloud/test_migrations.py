@@ -24,6 +24,8 @@ from tests.cloud.conftest import CHECKOUT
 from tests.cloud.host_state import HostState
 from tests.workload.filled import files
 from workload.layout import Layout
+from workload.runtime import home
+from workload.service_table import ServiceTable
 
 SEED = 2026
 MOMENTS = 3
@@ -131,6 +133,7 @@ class Migrations:
         """Make a component's databases anew, and its configuration; return the databases."""
         keys = DATABASES.get(component, {"database": component})
         layout = Layout(self.folder)
+        home.make(layout, ServiceTable.load(CHECKOUT / "snap/snapcraft.yaml"))
         changes = {key: {**self.server.address, "name": name} for key, name in keys.items()}
         for path, text in files(layout, component, **changes).items():
             target = layout.etc / path

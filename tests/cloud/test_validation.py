@@ -141,7 +141,8 @@ def test_the_account_goes_with_the_charm(deployed: Microstack, connection: Conne
     deployed("juju", "remove-application", "tempest", "--no-prompt")
 
     def gone() -> bool:
-        return not any(user.name == "admin-tempest" for user in connection.identity.users())
+        identity = connection.identity
+        left = [*identity.users(), *identity.projects()]
+        return not any(found.name == "admin-tempest" for found in left)
 
-    wait_until(gone, "the end of the account admin-tempest", 60)
-    assert not any(found.name == "admin-tempest" for found in connection.identity.projects())
+    wait_until(gone, "the end of the account admin-tempest and its project", 60)

@@ -23,7 +23,7 @@ C = TypeVar("C", bound=Component)
 SERVICE_TIMEOUT = 180.0
 """Seconds a service may take to answer after its config changed."""
 
-GRACE = 5.0
+GRACE = 15.0
 """Seconds a service may take to answer when nothing was changed."""
 
 

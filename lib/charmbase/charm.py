@@ -72,6 +72,8 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         self._hindrance = ""
         self._awaited = ""
         self._reconciled = False
+        self.patience = GRACE
+        """Seconds that what this hook waits for may take."""
         self.first_configuration = False
         """Whether the component had no config before this hook."""
         self._observe()
@@ -199,7 +201,8 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         except snap.ConfigRefused as error:
             self._refused = str(error)
             return
-        if self.built.complete and self._wait(SERVICE_TIMEOUT if changed else patience):
+        self.patience = SERVICE_TIMEOUT if changed else patience
+        if self.built.complete and self._wait(self.patience):
             self.publish(self.built.config)
             self._awaited = self.awaited(self.built.config)
 

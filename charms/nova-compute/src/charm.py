@@ -16,7 +16,7 @@ from charmbase import (
     probes,
     sections,
 )
-from charmbase.charm import GRACE, SERVICE_TIMEOUT
+from charmbase.charm import SERVICE_TIMEOUT
 from interfaces import keystone_credentials, neutron_plugin, nova_compute, rabbitmq
 from provider import ResourceProvider
 from workload.config.nova_compute import NovaComputeConfig
@@ -59,7 +59,7 @@ class NovaComputeCharm(ComponentCharm[NovaComputeConfig]):
         if offer is None or not offer.takes_hypervisors:
             return f"{self.describe(NovaComputeCharm.compute)} does not take hypervisors yet"
         registered = ResourceProvider()
-        if probes.wait(registered, config, SERVICE_TIMEOUT if self.starting else GRACE):
+        if probes.wait(registered, config, SERVICE_TIMEOUT if self.starting else self.patience):
             return ""
         return registered.fault(config)
 

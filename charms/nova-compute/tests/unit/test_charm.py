@@ -10,7 +10,7 @@ import ops
 import pytest
 from ops import testing
 
-from charmbase import load_charm, probes
+from charmbase import charm, load_charm, probes
 from charmbase.testing import FakeSnap, disagreements
 from interfaces.testing import PASSWORD, broker, compute_service, identity_credentials
 from workload.config import Section
@@ -152,6 +152,15 @@ def test_is_active_once_placement_knows_the_hypervisor(
     )
     known = True
     assert run(out).unit_status == ops.ActiveStatus()
+
+
+def test_after_a_boot_the_hypervisor_has_as_long_as_the_services(snap: FakeSnap) -> None:
+    active = run(ready())
+    assert active.unit_status == ops.ActiveStatus()
+    snap.patience.clear()
+    context = testing.Context(CHARM)
+    context.run(context.on.start(), active)
+    assert snap.patience == [charm.SERVICE_TIMEOUT, charm.SERVICE_TIMEOUT]
 
 
 def test_no_secret_is_logged(snap: FakeSnap) -> None:

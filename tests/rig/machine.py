@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from microstack import environment, guest_image
 from microstack.environment import ensure_packages
 
 CHECKOUT = Path(__file__).parents[2]
@@ -77,6 +78,17 @@ def run(job: str, shared: Path, *, memory: str = "2G", timeout: float = 300) -> 
         int(code.read_text()) if code.exists() else None,
         (output if output.exists() else shared / "console").read_text(errors="replace"),
     )
+
+
+def prepare_cloud(folder: Path) -> None:
+    """Install on the host what `up` would install inside, where there is no network.
+
+    Args:
+        folder: where `$SNAP` is laid out, to be thrown away.
+    """
+    install()
+    environment.prepare(folder, CHECKOUT, print)
+    guest_image.ensure(CHECKOUT, print)
 
 
 @dataclass

@@ -262,6 +262,25 @@ def test_leftovers_of_a_killed_supervisor_are_ended_before_the_next_start(
     eventually(lambda: service(client, "web").state == "active")
 
 
+def test_leftovers_that_no_longer_carry_the_marker_are_ended_too(
+    start: Callable[[], Client], layout: Layout
+):
+    """Programs that show a title of their own write it over their environment."""
+    web = layout.snap / "bin/web"
+    web.write_text('#!/bin/sh\nexec env -i /bin/sh -c "sleep 604 & wait"\n')
+    client = start()
+    client.set_config(COMPLETE)
+    main = psutil.Process(service(client, "web").pid)
+    eventually(main.children)
+    (child,) = main.children()
+    assert processes.marker_of(child) is None
+    (supervisord,) = processes.supervisord(layout)
+    supervisord.kill()
+    processes.wait([supervisord.pid], 5)
+    boot.stop(layout)
+    assert processes.wait([main.pid, child.pid], 5) == set()
+
+
 def test_a_killed_snapd_comes_back_and_leaves_services_alone(
     start: Callable[[], Client], layout: Layout
 ):

@@ -2,7 +2,8 @@
 
 Three ways lead to a process: it is a descendant of supervisord, which as a subreaper inherits
 orphans (prctl(2), PR_SET_CHILD_SUBREAPER); it carries the marker in its environment; it is in the
-process group of a service's main process.
+session of a supervisord that was killed. The last is for programs that show a title of their own:
+they write it over their environment.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import psutil
 
 from workload.layout import Layout
 from workload.runtime.programs import MARKER, marker
+
+PID_FILE = "supervisord.pid"
 
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL for leftovers."""
@@ -46,7 +49,22 @@ def of_appliance(layout: Layout) -> list[psutil.Process]:
         for process in supervisord(layout)
         for child in process.children(recursive=True)
     }
-    return [process for pid, process in {**marked, **descendants}.items() if pid not in own]
+    orphans = {process.pid: process for process in _orphans(layout)}
+    found = {**marked, **descendants, **orphans}
+    return [process for pid, process in found.items() if pid not in own]
+
+
+def _orphans(layout: Layout) -> Sequence[psutil.Process]:
+    """Return what is in the session of a supervisord that ended without its services.
+
+    While a process has its number, nothing is: it lives, or somebody else got the number.
+    """
+    session = recorded_pid(layout)
+    if session is None or _runs(session):
+        return []
+    if (layout.run / PID_FILE).stat().st_mtime < psutil.boot_time():
+        return []
+    return [p for p in psutil.process_iter() if p.pid != session == session_of(p)]
 
 
 def supervisord(layout: Layout) -> Sequence[psutil.Process]:
@@ -109,8 +127,14 @@ def session_of(process: psutil.Process) -> int | None:
 def recorded_pid(layout: Layout) -> int | None:
     """Return the process id, and session, of the supervisord that ran last."""
     with suppress(OSError, ValueError):
-        return int((layout.run / "supervisord.pid").read_text())
+        return int((layout.run / PID_FILE).read_text())
     return None
+
+
+def _runs(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _name(process: psutil.Process) -> str:

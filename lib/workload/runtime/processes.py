@@ -64,7 +64,7 @@ def _orphans(layout: Layout) -> Sequence[psutil.Process]:
         return []
     if (layout.run / PID_FILE).stat().st_mtime < psutil.boot_time():
         return []
-    return [p for p in psutil.process_iter() if p.pid != session == session_of(p)]
+    return [p for p in psutil.process_iter() if session_of(p) == session and _runs(p.pid)]
 
 
 def supervisord(layout: Layout) -> Sequence[psutil.Process]:

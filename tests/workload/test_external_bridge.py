@@ -227,3 +227,14 @@ ledger.undo()
 assert sorted(network.links()) == ["lo", "theirs"], network.links()
 """,
     )
+
+
+def test_a_link_that_goes_with_its_other_end_is_no_error(tmp_path: Path) -> None:
+    in_namespace(
+        tmp_path,
+        """
+run("ip", "link", "add", "one", "type", "veth", "peer", "name", "two")
+things.Links(pattern="one|two").undo()
+assert network.links() == ["lo"], network.links()
+""",
+    )

@@ -25,9 +25,17 @@ def link_exists(name: str) -> bool:
 
 
 def delete_link(name: str) -> None:
-    """Delete a link."""
-    with _netlink() as netlink:
-        netlink.link("del", index=_index(netlink, name))
+    """Delete a link; one that is gone is no error: an end of a pair goes with the other.
+
+    Raises:
+        NetworkError: the kernel refuses.
+    """
+    try:
+        with _netlink() as netlink:
+            netlink.link("del", index=_index(netlink, name))
+    except NetworkError:
+        if link_exists(name):
+            raise
 
 
 def set_up(name: str) -> None:

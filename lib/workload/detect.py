@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from workload import kvm_probe
+from workload.host import conntrack
 from workload.layout import Layout
 
 MACHINE_ID = Path("/etc/machine-id")
@@ -22,10 +23,9 @@ QEMU_ACCOUNT = "libvirt-qemu"
 
 
 def datapath() -> Literal["system", "netdev"]:
-    """Return Open vSwitch's datapath type: the kernel's, or userspace where it has none."""
-    if Path("/sys/module/openvswitch").exists() or _loadable("openvswitch"):
-        return "system"
-    return "netdev"
+    """Return Open vSwitch's datapath type: the kernel's where it can carry OVN, or userspace."""
+    there = Path("/sys/module/openvswitch").exists() or _loadable("openvswitch")
+    return "system" if there and conntrack.has_zones() else "netdev"
 
 
 @functools.cache

@@ -95,6 +95,30 @@ assert ledger.describe() == []
     )
 
 
+def test_a_kernel_without_nftables_gets_one_rule_of_iptables(tmp_path: Path):
+    refusing = tmp_path / "nft"
+    refusing.write_text("#!/bin/sh\necho 'Error: Operation not supported' >&2; exit 1\n")
+    refusing.chmod(0o755)
+    in_namespace(
+        tmp_path,
+        BRIDGE
+        + """
+import os
+assert firewall.has_nftables()
+os.environ["PATH"] = f"{Path(sys.argv[1]).parent}:{os.environ['PATH']}"
+assert not firewall.has_nftables()
+rules = ("iptables-legacy", "--table", "nat", "--list-rules", "POSTROUTING")
+before = run(*rules)
+external_bridge.set_up(settings, ledger)
+external_bridge.set_up(settings, ledger)
+ours = "-A POSTROUTING -s 10.20.20.0/24 ! -d 10.20.20.0/24 -j MASQUERADE\\n"
+assert run(*rules) == before + ours
+external_bridge.tear_down(ledger)
+assert run(*rules) == before
+""",
+    )
+
+
 def test_forwarding_that_was_on_stays_on(tmp_path: Path):
     in_namespace(
         tmp_path,

@@ -81,15 +81,23 @@ def _add(address: Address) -> None:
 def _open_way_out(settings: Settings, ledger: Ledger) -> None:
     subnet = settings.address.network
     ledger.set_sysctl(OWNER, "net.ipv4.ip_forward", "1")
+    if firewall.has_nftables():
+        _make_table(subnet, ledger)
+    else:
+        rule = firewall.masquerading(subnet)
+        ledger.make(OWNER, rule, lambda: firewall.insert(rule))
+    for rule in firewall.passages(settings.name):
+        ledger.make(OWNER, rule, lambda rule=rule: firewall.insert(rule))
+    for chain in firewall.strangers():
+        _say(f"warning: the firewall chain '{chain}' drops what guests send through this host")
+
+
+def _make_table(subnet: IPv4Network, ledger: Ledger) -> None:
     if not ledger.make(OWNER, firewall.TABLE, lambda: firewall.masquerade(subnet)):
         raise BridgeError(
             f"{firewall.TABLE} is there and is not this appliance's; "
             f"remove it: nft delete table {firewall.TABLE.family} {firewall.TABLE.name}"
         )
-    for rule in firewall.passages(settings.name):
-        ledger.make(OWNER, rule, lambda rule=rule: firewall.insert(rule))
-    for chain in firewall.strangers():
-        _say(f"warning: the firewall chain '{chain}' drops what guests send through this host")
 
 
 def _check_free(settings: Settings) -> None:

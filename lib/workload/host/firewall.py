@@ -3,6 +3,8 @@
 An `accept` ends only the chain it stands in: where another chain at the forward hook drops what it
 does not know, as Docker and ufw make iptables' FORWARD do, no rule in a table of our own can let
 guests through. There, and only there, one rule for each direction goes into that chain.
+
+A kernel built without nftables for IPv4 has one rule of iptables in the table's place.
 """
 
 from __future__ import annotations
@@ -20,6 +22,23 @@ TABLE = NftablesTable(family="ip", name="microstack")
 
 class FirewallError(Exception):
     """Nft or iptables refuse; the message has their reason."""
+
+
+def has_nftables() -> bool:
+    """Return whether the kernel filters IPv4 with nftables: some are built without it."""
+    added = {"add": {"table": {"family": TABLE.family, "name": TABLE.name}}}
+    try:
+        _run(["nft", "--check", "--json", "--file", "-"], json.dumps({"nftables": [added]}))
+    except FirewallError:
+        return False
+    return True
+
+
+def masquerading(subnet: IPv4Network) -> IptablesRule:
+    """Return the rule that does what `masquerade` does, for a kernel without nftables."""
+    rule = ("--source", str(subnet), "!", "--destination", str(subnet), "--jump", "MASQUERADE")
+    command = "iptables-legacy"
+    return IptablesRule(command=command, table="nat", chain="POSTROUTING", rule=rule)
 
 
 def masquerade(subnet: IPv4Network) -> None:
@@ -57,8 +76,7 @@ def passages(link: str) -> list[IptablesRule]:
 def insert(rule: IptablesRule) -> None:
     """Put a rule at the head of its chain, unless it is there."""
     if not rule.exists():
-        command = [rule.command, "--wait", "--insert", rule.chain, *rule.rule]
-        _run(command, "")
+        _run(rule.arguments("--insert"), "")
 
 
 def strangers() -> list[str]:
@@ -85,6 +103,8 @@ def _dropping() -> list[Literal["iptables", "iptables-legacy"]]:
 
 
 def _chains() -> list[dict[str, Any]]:
+    if not has_nftables():
+        return []
     listing = json.loads(_run(["nft", "--json", "list", "chains"], ""))
     entries = cast("list[dict[str, Any]]", listing["nftables"])
     return [entry["chain"] for entry in entries if "chain" in entry]

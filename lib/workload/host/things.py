@@ -119,29 +119,36 @@ class NftablesTable(Thing):
 
 
 class IptablesRule(Thing):
-    """A rule in a chain of iptables that the host's own firewall made.
+    """A rule in a chain of iptables.
 
     Attributes:
         command: `iptables`, or `iptables-legacy` where the chain is of the older kind.
+        table: the chain's.
         rule: its words behind the chain's name.
     """
 
     kind: Literal["iptables-rule"] = "iptables-rule"
     command: Literal["iptables", "iptables-legacy"]
+    table: Literal["filter", "nat"] = "filter"
     chain: str
     rule: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"{self.command} rule {self.chain} {' '.join(self.rule)}"
 
+    def arguments(self, act: str) -> list[str]:
+        """Return the command that does an act, e.g. `--check`, with it."""
+        chosen = [self.command, "--wait", "--table", self.table]
+        return [*chosen, act, self.chain, *self.rule]
+
     def exists(self) -> bool:
         """Whether it is in the chain."""
-        command = [self.command, "--wait", "--check", self.chain, *self.rule]
+        command = self.arguments("--check")
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def undo(self) -> None:
         """Delete it."""
-        _run([self.command, "--wait", "--delete", self.chain, *self.rule])
+        _run(self.arguments("--delete"))
 
 
 class Sysctl(Thing):

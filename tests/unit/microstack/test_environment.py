@@ -45,7 +45,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(environment, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(environment, "POLICY", tmp_path / "policy-rc.d")
     monkeypatch.setattr(environment, "_run", host.run)
-    monkeypatch.setattr(environment, "_installed", lambda name: name in host.installed)
+    monkeypatch.setattr(environment, "_installed", host.installed.intersection)
     monkeypatch.setattr(environment, "_unit_files", lambda: set(host.units))
     monkeypatch.setattr(environment.shutil, "which", lambda name: f"/usr/bin/{name}")
     return host

@@ -141,6 +141,27 @@ def sessions() -> list[str]:
     return [found.read_text().strip() for found in SESSIONS.glob("*/targetname")]
 
 
+def make(name: str) -> None:
+    volume(name)
+
+
+def address(server: str) -> None:
+    """Tell a guest's floating address."""
+    guest = nova.find_server(server, ignore_missing=False, details=True)
+    (found,) = nova.get_server(guest.id).addresses.values()
+    step(next(entry["addr"] for entry in found if entry["OS-EXT-IPS:type"] == "floating"))
+
+
+def attached(name: str, server: str) -> None:
+    """After a start a guest is back, with its volume."""
+    guest = nova.find_server(server, ignore_missing=False)
+    until(lambda: nova.get_server(guest.id).status == "ACTIVE", f"{server} is active")
+    made = cinder.find_volume(name, ignore_missing=False)
+    assert cinder.get_volume(made.id).status == "in-use"
+    assert sessions() == [f"{PREFIX}volume-{made.id}"]
+    step(f"volume {name} is attached to {server} again")
+
+
 def attach(name: str, server: str) -> None:
     made = cinder.find_volume(name) or volume(name)
     guest = nova.find_server(server, ignore_missing=False)
@@ -220,7 +241,10 @@ def exist(*names: str) -> None:
     step(f"volumes {', '.join(names)} are there")
 
 
-STEPS = (life, refused, nothing, attach, detach, holds, extend, boot, remove, exist)
+STEPS = (
+    *(life, refused, nothing, make, remove, exist),
+    *(address, attach, attached, detach, holds, extend, boot),
+)
 
 if __name__ == "__main__":
     {function.__name__: function for function in STEPS}[sys.argv[1]](*sys.argv[2:])

@@ -6,6 +6,7 @@ One machine serves all tests, in their order; its disk outlives a power cut.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -54,8 +55,18 @@ COPY = """
 mkdir -p /opt/microstack
 tar -C /rig/checkout --exclude=./.git --exclude=__pycache__ -c . | tar -C /opt/microstack -x
 """
-OVERLAYS = "--overlay bundles/overlays/volumes.yaml --overlay tests/rig/volumes.yaml"
-UP = f"./microstack up {OVERLAYS} --timeout 900"
+UP = "up --overlay bundles/overlays/volumes.yaml --timeout 1500"
+LEFT = """
+losetup --all
+dmsetup ls | grep -v 'No devices found'
+ls -d /sys/class/iscsi_session/* /sys/kernel/config/target/iscsi/iqn.* /dev/sd? \\
+    /dev/microstack-volumes /var/lib/microstack 2>/dev/null
+true
+"""
+"""Tells of what belongs to volumes or to the cloud."""
+GUEST = "g1"
+DISK_IN_GUEST, SECTORS = "/dev/vdb", "/sys/block/vdb/size"
+PATTERN = "written by the guest"
 
 
 class Cloud:
@@ -70,7 +81,14 @@ class Cloud:
     def volumes(self, *step: str, timeout: float = 300) -> str:
         """Run a step of `cloud_volumes.py`."""
         script = "/opt/microstack/tests/rig/cloud_volumes.py"
-        return self.machine.check(f"{PROJECT}/bin/python {script} {' '.join(step)}", timeout)
+        return self.machine.check(f"{PROJECT}/bin/python {script} {shlex.join(step)}", timeout)
+
+    def guest(self, name: str, command: str, timeout: float = 120) -> str:
+        """Run a command in a guest, over ssh on its floating address."""
+        address = self.volumes("address", name).split()[-1]
+        options = "-F /var/lib/microstack/ssh/config -o BatchMode=yes -o ConnectTimeout=60"
+        login = f"ssh {options} root@{address} {shlex.quote(command)}"
+        return self.machine.check(login, timeout)
 
     def applications(self) -> dict[str, tuple[str, str]]:
         document = json.loads(self.microstack("status --format json"))
@@ -84,11 +102,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     prepare_cloud(folder / "snap")
     machine = Machine(folder)
     machine.make_disk(DISK)
+    cloud = Cloud(machine)
     try:
         machine.boot()
         machine.check(COPY + START)
-        machine.check(f"cd /opt/microstack && {UP}", 900)
-        yield Cloud(machine)
+        cloud.microstack(UP, 1800)
+        yield cloud
     finally:
         machine.cut_power()
         machine.disk.unlink()
@@ -104,5 +123,57 @@ def test_every_application_is_active(cloud: Cloud) -> None:
 
 
 def test_a_volume_lives_through_snapshot_clone_extension_and_backup(cloud: Cloud) -> None:
-    cloud.volumes("life")
+    cloud.volumes("life", timeout=600)
     cloud.volumes("nothing")
+
+
+def test_a_volume_that_the_storage_could_never_hold_is_refused(cloud: Cloud) -> None:
+    cloud.volumes("refused")
+    cloud.volumes("nothing")
+
+
+def test_a_guest_writes_to_an_attached_volume(cloud: Cloud) -> None:
+    cloud.microstack(f"launch {GUEST} --wait", 600)
+    cloud.volumes("attach", "data", GUEST)
+    cloud.guest(GUEST, f"printf %s '{PATTERN}' >{DISK_IN_GUEST}; sync")
+    cloud.volumes("detach", "data", GUEST)
+    cloud.volumes("holds", "data", PATTERN)
+
+
+def test_a_guest_sees_its_volume_grow(cloud: Cloud) -> None:
+    cloud.volumes("attach", "data", GUEST)
+    cloud.volumes("extend", "data", "2")
+    cloud.guest(GUEST, f"until [ $(cat {SECTORS}) = {2 * 2**30 // 512} ]; do sleep 1; done")
+    assert cloud.guest(GUEST, f"head -c {len(PATTERN)} {DISK_IN_GUEST}") == PATTERN
+    cloud.volumes("detach", "data", GUEST)
+
+
+def test_a_guest_boots_from_a_volume_and_both_go_away(cloud: Cloud) -> None:
+    cloud.volumes("boot", "from-volume", timeout=900)
+    cloud.volumes("exist", "data")
+    cloud.volumes("remove", "data")
+    cloud.volumes("nothing")
+
+
+def test_volumes_outlive_a_power_cut_while_one_is_written_to(cloud: Cloud) -> None:
+    cloud.volumes("make", "other")
+    cloud.volumes("attach", "data", GUEST)
+    cloud.guest(GUEST, f"printf %s '{PATTERN}' >{DISK_IN_GUEST}; sync")
+    # Far from the pattern, and at work until the end.
+    writing = f"dd if=/dev/urandom of={DISK_IN_GUEST} bs=64k seek=1024 conv=notrunc"
+    cloud.guest(GUEST, f"{writing} >/dev/null 2>&1 </dev/null & sync")
+    cloud.machine.cut_power()
+    cloud.machine.boot()
+    cloud.machine.check(START)
+    cloud.microstack("start", 1800)
+    cloud.volumes("exist", "data", "other")
+    cloud.volumes("attached", "data", GUEST)
+    assert cloud.guest(GUEST, f"head -c {len(PATTERN)} {DISK_IN_GUEST}") == PATTERN
+    cloud.volumes("detach", "data", GUEST)
+    cloud.volumes("holds", "data", PATTERN)
+
+
+def test_removal_leaves_nothing_though_a_volume_is_attached(cloud: Cloud) -> None:
+    cloud.volumes("attach", "data", GUEST)
+    cloud.microstack("remove --yes", 600)
+    assert cloud.machine.check(LEFT) == ""

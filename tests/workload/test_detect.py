@@ -11,7 +11,6 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nfnetlink import nfctsocket
 
 from workload import detect
-from workload.host import conntrack
 
 
 class Tracking:

@@ -45,7 +45,7 @@ def test_a_missing_module_is_named(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_file_that_does_not_fit_is_refused_and_nothing_is_made(storage: BlockStorage):
-    with pytest.raises(StorageError, match=r"has room for .* GiB are asked for"):
+    with pytest.raises(HostLacksError, match=r"has room for .* GiB are asked for"):
         storage.setup(2**60)
     assert not storage.file.exists()
     assert storage.ledger.entries() == []

@@ -53,7 +53,7 @@ class StorageError(Exception):
 
 
 class HostLacksError(StorageError):
-    """The host's kernel lacks something; the message names it."""
+    """The host lacks a kernel module, or room; the message names it."""
 
 
 def parse_size(text: str) -> int:
@@ -268,7 +268,7 @@ class BlockStorage:
         room = os.statvfs(self.common)
         free = room.f_bavail * room.f_frsize - RESERVE
         if size > free:
-            raise StorageError(
+            raise HostLacksError(
                 f"{self.common} has room for {max(free, 0) / 2**30:.1f} GiB of volumes, "
                 f"{size / 2**30:.1f} GiB are asked for: give a smaller size or a device"
             )

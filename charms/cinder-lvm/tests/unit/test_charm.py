@@ -63,10 +63,10 @@ def test_a_missing_kernel_module_is_named_as_the_hosts_lack(snap: FakeSnap) -> N
     assert snap.sections == {}
 
 
-def test_too_little_room_is_told_as_the_job_tells_it(snap: FakeSnap) -> None:
-    snap.failure = "microstack.x returned 1: error: StorageError: /x has room for 3.0 GiB"
+def test_too_little_room_is_the_hosts_lack_and_holds_nothing_else_up(snap: FakeSnap) -> None:
+    snap.failure = "microstack.x returned 1: error: HostLacksError: /x has room for 3.0 GiB"
     out = run(ready(**{"loop-size": "20G"}))
-    assert out.unit_status == ops.BlockedStatus("/x has room for 3.0 GiB")
+    assert out.unit_status == ops.BlockedStatus("host: /x has room for 3.0 GiB")
 
 
 def test_without_options_an_action_is_asked_for(snap: FakeSnap) -> None:

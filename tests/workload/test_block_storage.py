@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from workload import detect
 from workload.host import block_storage, lvm, targets
 from workload.host.block_storage import (
     BlockStorage,
@@ -87,3 +88,24 @@ def test_nothing_of_a_removed_group_is_left_in_dev(
     lvm.forget_nodes()
     assert not (tmp_path / lvm.GROUP).exists()
     assert {path.name for path in (tmp_path / "mapper").iterdir()} == {"control", "vg-root"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "rule", "waits"),
+    [
+        pytest.param(True, True, 1, id="udev says when it is done"),
+        pytest.param(True, False, 0, id="udev that does not know device-mapper"),
+        pytest.param(False, True, 0, id="no udev"),
+    ],
+)
+def test_nodes_are_made_by_udev_where_it_answers_and_else_by_lvm(
+    runs: bool, rule: bool, waits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(detect, "udev", lambda: runs)
+    monkeypatch.setattr(lvm, "UDEV_RULES", (tmp_path / "rule",))
+    if rule:
+        (tmp_path / "rule").touch()
+    lvm.limit(tmp_path, Path("/dev/loop7"))
+    conf = (tmp_path / "lvm.conf").read_text()
+    assert f"udev_sync = {waits}\n" in conf
+    assert f"udev_rules = {waits}\n" in conf

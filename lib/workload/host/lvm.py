@@ -1,8 +1,9 @@
 """LVM, limited to one device: commands see the appliance's volume group and no other.
 
 `LVM_SYSTEM_DIR` names a folder with an lvm.conf of our own (lvm(8), lvm.conf(5)), which Cinder's
-driver is given as well. Waits for udev are off: LVM makes the device nodes itself, so that a udev
-that does not run, or hangs, cannot make a command wait for ever.
+driver is given as well. Nodes and links in /dev are made by one alone: by udev where it runs with
+device-mapper's rules, and LVM waits until it has; else by LVM, which then waits for nobody. Where
+both made them, udev would take away links that LVM had made.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from workload import atomic
+from workload import atomic, detect
 
 GROUP = "microstack-volumes"
 """The volume group; the name that snapd's interface microstack-support permits."""
@@ -28,6 +29,12 @@ TIMEOUT = 60
 
 DEVICES = Path("/dev")
 
+UDEV_RULES = tuple(
+    Path(root, "udev/rules.d/95-dm-notify.rules")
+    for root in ("/etc", "/run", "/usr/lib", "/lib", "/var/lib/snapd/hostfs/usr/lib")
+)
+"""Where the rule may be by which udev tells that it is done; for a snap, the host's."""
+
 SETTLE_TIMEOUT = 30
 """Seconds that udev is waited for; one that hangs keeps nobody waiting longer."""
 
@@ -38,8 +45,8 @@ devices {{
     global_filter = [ "a|^{device}$|", "r|.*|" ]
 }}
 activation {{
-    udev_sync = 0
-    udev_rules = 0
+    udev_sync = {udev}
+    udev_rules = {udev}
     monitoring = 0
 }}
 global {{
@@ -56,8 +63,12 @@ class LvmError(Exception):
 def limit(system_dir: Path, device: Path) -> None:
     """Write the lvm.conf that limits commands to one device."""
     system_dir.mkdir(parents=True, exist_ok=True)
-    conf = _CONF.format(device=re.escape(str(device)))
+    conf = _CONF.format(device=re.escape(str(device)), udev=int(_udev_answers()))
     atomic.write(system_dir / "lvm.conf", conf.encode())
+
+
+def _udev_answers() -> bool:
+    return detect.udev() and any(rule.exists() for rule in UDEV_RULES)
 
 
 def run(system_dir: Path, *command: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import cast
 
 
 def has_zones() -> bool:
@@ -23,13 +24,13 @@ def has_zones() -> bool:
         NFCTSocket,
     )
 
-    ports = {"proto": socket.IPPROTO_TCP, "sport": 1, "dport": 1}
-    none = NFCTAttrTuple(saddr="127.0.0.1", daddr="127.0.0.1", **ports)
+    here = "127.0.0.1"
+    none = NFCTAttrTuple(saddr=here, daddr=here, proto=socket.IPPROTO_TCP, sport=1, dport=1)
     try:
         with NFCTSocket() as tracking:
             tracking.entry("get", tuple_orig=none, zone=1)  # pyright: ignore[reportUnknownMemberType]
     except NetlinkError as error:
-        return error.code != errno.EOPNOTSUPP
+        return cast("int", error.code) != errno.EOPNOTSUPP
     except OSError:
         return True
     return True

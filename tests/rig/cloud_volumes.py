@@ -102,13 +102,13 @@ def life() -> None:
     available(clone, "volume clone is extended")
     assert size(clone) == 2 * 2**30
     assert read(clone) == b"two"
-    backup = cinder.create_backup(volume_id=clone.id, name="backup")
+    backup = cinder.create_backup(volume_id=first.id, name="backup")
     until(lambda: cinder.get_backup(backup.id).status == "available", "backup is available")
-    write(clone, b"three")
-    cinder.restore_backup(backup.id, volume_id=clone.id)
+    write(first, b"three")
+    cinder.restore_backup(backup.id, volume_id=first.id)
     until(lambda: cinder.get_backup(backup.id).status == "available", "backup is restored")
-    available(clone, "volume clone is as the backup")
-    assert read(clone) == b"two"
+    available(first, "volume first is as the backup")
+    assert read(first) == b"one"
     cinder.delete_backup(backup.id)
     until(lambda: cinder.find_backup(backup.id) is None, "backup is deleted")
     cinder.delete_snapshot(snapshot.id)

@@ -18,6 +18,7 @@ from microstack.environment import ensure_packages
 CHECKOUT = Path(__file__).parents[2]
 INIT = Path(__file__).with_name("init.sh")
 AGENT = """
+export HOME=/root
 exec 3<>/dev/ttyS0
 stty -F /dev/ttyS0 raw -echo
 echo ready >&3

@@ -19,6 +19,9 @@ from workload.service_table import ServiceTable
 SNAPCRAFT = Path(__file__).parents[2] / "snap/snapcraft.yaml"
 OSLO_PASSWORD = PASSWORD.replace("$", "$$")
 
+SHA_BLOCK = 32768
+"""Bytes of which a backup keeps a digest each (cinder.backup.drivers.posix, `SHA_SIZE`)."""
+
 MAIN_FILE = {
     "glance": "glance/glance-api.conf",
     "placement": "placement/placement.conf",
@@ -273,3 +276,11 @@ def test_the_dashboard_keeps_sessions_in_signed_cookies(layout: Layout) -> None:
     assert settings["SECRET_KEY"] == PASSWORD
     assert settings["ALLOWED_HOSTS"] == ["cloud.example", "10.0.0.1"]
     assert settings["AVAILABLE_REGIONS"] == [("http://10.0.0.1:5000/v3", "RegionOne")]
+
+
+def test_a_backup_fits_into_memory_while_it_is_made(layout: Layout) -> None:
+    """A file of it is held in memory several times over; Cinder's own size for one is 2 GB."""
+    conf = ini(files(layout, "cinder-lvm")["cinder-lvm/cinder-lvm.conf"])
+    size = int(conf["DEFAULT"]["backup_file_size"])
+    assert size <= 2**26
+    assert size % SHA_BLOCK == 0, "Cinder refuses another size"

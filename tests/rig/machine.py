@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -204,8 +205,10 @@ def _kernel(job: str, shared: Path, memory: str) -> list[str]:
     init.chmod(0o755)
     # Unpinned, the same run takes up to ten times as long.
     processor = max(os.sched_getaffinity(0))
+    # It holds open what is in its cache of the host's files.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     return [
-        *("taskset", "--cpu-list", str(processor), "linux.uml"),
+        *("prlimit", f"--nofile={most}", "taskset", "--cpu-list", str(processor), "linux.uml"),
         *("rootfstype=hostfs", "rootflags=/", "rw", f"mem={memory}", f"init={init}"),
         # Of the kernel's security modules that which Debian and Ubuntu have on.
         *("con=null", "quiet", "security=apparmor"),

@@ -1,24 +1,24 @@
-"""libvirt in a checkout, on a kernel where AppArmor holds the distribution's own to its folders.
+"""libvirt in a checkout, on a machine as the distribution installs it.
 
-So it is on Debian and Ubuntu as they are installed.
+AppArmor holds the distribution's own libvirt to its folders, systemd and udev are there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from microstack.environment import environment_path
-from tests.rig import machine
+from microstack.environment import distribution_packages, environment_path
+from tests.rig.machine import CHECKOUT, Machine, install
 
-PROJECT = environment_path(machine.CHECKOUT / "requirements/project.txt")
+PROJECT = environment_path(CHECKOUT / "requirements/project.txt")
 
 PROFILES = ("usr.sbin.libvirtd", "usr.lib.libvirt.virt-aa-helper")
 
 PREPARE = f"""
 set -e
-mount -t securityfs securityfs /sys/kernel/security
 for profile in {" ".join(PROFILES)}; do
     apparmor_parser --replace --skip-cache /etc/apparmor.d/$profile
 done
@@ -45,7 +45,7 @@ for name, text in filled.files(layout, "nova-compute").items():
 
 START = """
 $SNAP/bin/libvirtd >/rig/shared/libvirtd.log 2>&1 &
-timeout 60 sh -c 'until virsh version >/dev/null 2>&1; do sleep 0.2; done' ||
+timeout 120 sh -c 'until virsh version >/dev/null 2>&1; do sleep 0.2; done' ||
     { cat /rig/shared/libvirtd.log; exit 1; }
 """
 
@@ -63,12 +63,15 @@ virsh destroy g
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _packages() -> None:
-    machine.install("libvirt-clients", "apparmor")
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    install(*distribution_packages(CHECKOUT / "snap/snapcraft.yaml"), "apparmor")
+    machine = Machine(tmp_path, memory="2G", systemd=True)
+    machine.make_disk(2 * 2**30)
+    machine.boot(timeout=300)
+    yield machine
+    machine.cut_power()
 
 
-def test_guests_start_where_apparmor_is_on(tmp_path: Path):
-    outcome = machine.run(PREPARE + START + GUEST, tmp_path)
-    assert outcome.code == 0, outcome.output
-    assert "running" in outcome.output
+def test_guests_start_where_apparmor_and_systemd_are(machine: Machine):
+    assert "running" in machine.check(PREPARE + START + GUEST, timeout=300)

@@ -55,7 +55,7 @@ COPY = """
 mkdir -p /opt/microstack
 tar -C /rig/checkout --exclude=./.git --exclude=__pycache__ -c . | tar -C /opt/microstack -x
 """
-UP = "up --overlay bundles/overlays/volumes.yaml --timeout 1500"
+UP = "up --overlay bundles/overlays/volumes.yaml --timeout 1800"
 LEFT = """
 losetup --all
 dmsetup ls | grep -v 'No devices found'
@@ -78,7 +78,7 @@ class Cloud:
     def microstack(self, command: str, timeout: float = 300) -> str:
         return self.machine.check(f"cd /opt/microstack && ./microstack {command}", timeout)
 
-    def volumes(self, *step: str, timeout: float = 300) -> str:
+    def volumes(self, *step: str, timeout: float = 900) -> str:
         """Run a step of `cloud_volumes.py`."""
         script = "/opt/microstack/tests/rig/cloud_volumes.py"
         return self.machine.check(f"{PROJECT}/bin/python {script} {shlex.join(step)}", timeout)
@@ -106,7 +106,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     try:
         machine.boot()
         machine.check(COPY + START)
-        cloud.microstack(UP, 1800)
+        cloud.microstack(UP, 2400)
         yield cloud
     finally:
         machine.cut_power()
@@ -123,7 +123,7 @@ def test_every_application_is_active(cloud: Cloud) -> None:
 
 
 def test_a_volume_lives_through_snapshot_clone_extension_and_backup(cloud: Cloud) -> None:
-    cloud.volumes("life", timeout=600)
+    cloud.volumes("life")
     cloud.volumes("nothing")
 
 
@@ -133,7 +133,7 @@ def test_a_volume_that_the_storage_could_never_hold_is_refused(cloud: Cloud) -> 
 
 
 def test_a_guest_writes_to_an_attached_volume(cloud: Cloud) -> None:
-    cloud.microstack(f"launch {GUEST} --wait", 600)
+    cloud.microstack(f"launch {GUEST} --wait", 900)
     cloud.volumes("attach", "data", GUEST)
     cloud.guest(GUEST, f"printf %s '{PATTERN}' >{DISK_IN_GUEST}; sync")
     cloud.volumes("detach", "data", GUEST)
@@ -149,7 +149,7 @@ def test_a_guest_sees_its_volume_grow(cloud: Cloud) -> None:
 
 
 def test_a_guest_boots_from_a_volume_and_both_go_away(cloud: Cloud) -> None:
-    cloud.volumes("boot", "from-volume", timeout=900)
+    cloud.volumes("boot", "from-volume")
     cloud.volumes("exist", "data")
     cloud.volumes("remove", "data")
     cloud.volumes("nothing")
@@ -175,5 +175,5 @@ def test_volumes_outlive_a_power_cut_while_one_is_written_to(cloud: Cloud) -> No
 
 def test_removal_leaves_nothing_though_a_volume_is_attached(cloud: Cloud) -> None:
     cloud.volumes("attach", "data", GUEST)
-    cloud.microstack("remove --yes", 600)
+    cloud.microstack("remove --yes", 900)
     assert cloud.machine.check(LEFT) == ""

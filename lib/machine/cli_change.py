@@ -13,7 +13,7 @@ import yaml
 
 from machine.cli_offer import consumed
 from machine.client import BundleError
-from machine.console import CommandError, Format, ModelOption, agent, emit, units_of
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, units_of
 from machine.juju_client import JujuClient
 
 _SPACE = "alpha"
@@ -218,7 +218,7 @@ def config(
     model: ModelOption = None,
     reset: Annotated[str, typer.Option("--reset", metavar="KEY,...", help="To defaults.")] = "",
     file: Annotated[Path | None, typer.Option("--file", help="YAML file of options.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.YAML,
+    form: FormatOption = Format.YAML,
 ) -> None:
     """Show an application's options, or set them."""
     client = agent(model)

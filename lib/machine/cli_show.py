@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from machine.client import LogLine, RelationRecord
-from machine.console import CommandError, Format, ModelOption, agent, duration, emit
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
 from machine.selection import select
 from machine.summary import format_oneline, format_summary
 from machine.tabular import format_tabular
@@ -31,7 +31,6 @@ class StatusFormat(StrEnum):
     SUMMARY = "summary"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
 _StatusFormatOption = Annotated[StatusFormat, typer.Option("--format", help="Form of the output.")]
 _BRIEF = {
     StatusFormat.SUMMARY: format_summary,

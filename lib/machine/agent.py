@@ -18,7 +18,6 @@ import socket
 import stat
 import struct
 import sys
-import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,26 +84,38 @@ def run(options: Options) -> None:
     """
     options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
-        _locked(options.state / "agent.lock", 0.0),
+        _locked(options.state / "agent.lock"),
         _locked(options.state / "hooks.lock", _HOOKS_DIE) as hooks,
     ):
         asyncio.run(_Agent(options, hooks).run())
 
 
 @contextlib.contextmanager
-def _locked(path: Path, timeout: float) -> Generator[int, None, None]:
+def _locked(path: Path, timeout: float = 0.0) -> Generator[int, None, None]:
     """Hold the lock of an agent, or that of its hooks, which they hold until they are dead."""
     with path.open("w") as lock:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise AgentError(f"another agent holds {path}: stop it first") from None
-                time.sleep(0.02)
+        try:
+            with _alarm(timeout):
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if timeout else fcntl.LOCK_NB))
+        except (BlockingIOError, TimeoutError):
+            raise AgentError(f"another agent holds {path}: stop it first") from None
         yield lock.fileno()
+
+
+@contextlib.contextmanager
+def _alarm(timeout: float) -> Generator[None, None, None]:
+    """Raise TimeoutError in what waits in the kernel after so many seconds; 0 is never."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, timeout)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class _Agent:

@@ -184,7 +184,9 @@ class Server:
 
     def _hear(self, hook: _Spare) -> None:
         """Take a hook's exit code from itself, if it says any: its process takes longer to end."""
-        code = hook.orders.recv(16)
+        code = b""
+        with suppress(ConnectionError):  # it was killed before it took its order
+            code = hook.orders.recv(16)
         self._selector.unregister(hook.orders)
         hook.orders.close()
         if code:

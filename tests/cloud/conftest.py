@@ -18,6 +18,7 @@ import pytest
 from openstack.connection import Connection
 from playwright.sync_api import Browser, sync_playwright
 
+from microstack import model
 from tests.cloud import strangers
 from tests.cloud.guests import Guest
 from tests.cloud.host_state import HostState
@@ -106,12 +107,16 @@ class Microstack:
         """Return `status --format json`."""
         return json.loads(self("status", "--format", "json").stdout)
 
+    def unsettled(self) -> dict[str, str]:
+        """Return what says that it neither is active nor that the host lacks something for it."""
+        found = model.applications(self.status())
+        return {a.name: a.status for a in found if not a.active and a.host_lacks is None}
+
     def applications(self) -> dict[str, str]:
         """Return the status of each application."""
-        applications = self.status()["applications"]
         return {
-            name: application["application-status"]["current"]
-            for name, application in applications.items()
+            application.name: application.status
+            for application in model.applications(self.status())
         }
 
 
@@ -137,7 +142,7 @@ def host_before(microstack: Microstack) -> Iterator[HostState]:
 
 @pytest.fixture(scope="session")
 def cloud(microstack: Microstack, host_before: HostState) -> Iterator[Microstack]:
-    """A cloud on this host, with all applications active; removed when the tests end."""
+    """A cloud on this host, all up that the host can run; removed when the tests end."""
     microstack("up")
     yield microstack
     microstack("remove", "--yes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,23 @@ import yaml
 from tests.cloud import strangers
 from tests.cloud.conftest import CHECKOUT, Microstack
 from tests.cloud.host_state import HostState, listening
+from workload.host import block_storage
 from workload.layout import Layout
 from workload.runtime.client import Client
 
 
 def test_every_application_of_the_bundle_is_active(cloud: Microstack) -> None:
     bundle = yaml.safe_load((CHECKOUT / "bundles/microstack.yaml").read_text())
-    assert cloud.applications() == dict.fromkeys(bundle["applications"], "active")
+    volumes = {} if lacking_modules() == [] else {"cinder-lvm": "blocked"}
+    assert cloud.applications() == dict.fromkeys(bundle["applications"], "active") | volumes
+
+
+def test_what_the_kernel_lacks_for_volumes_is_told_and_holds_nothing_up(cloud: Microstack) -> None:
+    lacking = lacking_modules()
+    if not lacking:
+        pytest.skip("this kernel has all that volumes need")
+    told = [line for line in cloud("up").stdout.splitlines() if "cinder-lvm" in line]
+    assert told == [f"cinder-lvm is off: no kernel module {lacking[0]}"]
 
 
 def test_nova_compute_meets_its_conductor_at_once(cloud: Microstack) -> None:
@@ -66,6 +77,17 @@ def test_nothing_listens_on_an_outside_address(cloud: Microstack, host_before: H
     ours = set(listening()) - host_before.listening
     inside = ("127.", "[::1]", "10.20.20.1")
     assert {address for address in ours if not address.startswith(inside)} == set()
+
+
+def lacking_modules() -> list[str]:
+    """Return the modules for volumes that this kernel neither has nor could load."""
+    modprobe = ["modprobe", "--dry-run", "--quiet"]
+    return [
+        name
+        for name in block_storage.MODULES
+        if not Path("/sys/module", name).exists()
+        and subprocess.run([*modprobe, name], check=False).returncode != 0
+    ]
 
 
 def processes() -> dict[str, int]:

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from microstack.environment import environment_path
 from tests.rig.machine import CHECKOUT, Machine, prepare_cloud
@@ -55,7 +56,7 @@ COPY = """
 mkdir -p /opt/microstack
 tar -C /rig/checkout --exclude=./.git --exclude=__pycache__ -c . | tar -C /opt/microstack -x
 """
-UP = "up --overlay bundles/overlays/volumes.yaml --timeout 1800"
+UP = "up --timeout 1800"
 LEFT = """
 losetup --all
 dmsetup ls | grep -v 'No devices found'
@@ -118,8 +119,8 @@ pytestmark = pytest.mark.slow
 
 def test_every_application_is_active(cloud: Cloud) -> None:
     states = {name: state for name, (state, _) in cloud.applications().items()}
-    assert "cinder-lvm" in states
-    assert set(states.values()) == {"active"}
+    bundle = yaml.safe_load((CHECKOUT / "bundles/microstack.yaml").read_text())
+    assert states == dict.fromkeys(bundle["applications"], "active")
 
 
 def test_a_volume_lives_through_snapshot_clone_extension_and_backup(cloud: Cloud) -> None:

@@ -103,14 +103,14 @@ class TestGraph:
     def test_the_bundle_is_drawn_without_overlaps(self) -> None:
         shown, relations = bundle()
         boxes, drawing = graph._layout(shown, relations)
-        assert len(boxes) == 13
+        assert len(boxes) == 14
         assert overlaps(drawing, boxes) == []
 
     def test_every_relation_is_a_line_that_names_its_ends(self) -> None:
         svg = ElementTree.fromstring(graph.render(*bundle()))
         titles = {t.text for t in svg.iter("{http://www.w3.org/2000/svg}title")}
         assert "mariadb:database → nova:cell-database  (any)" in titles
-        assert len([t for t in titles if t and "→" in t]) == 35
+        assert len([t for t in titles if t and "→" in t]) == 36
 
     def test_boxes_are_coloured_by_status_and_subordinates_dashed(self) -> None:
         chassis = application("ovn-chassis", "blocked", "no", **{"subordinate-to": ["nova"]})

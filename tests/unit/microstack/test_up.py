@@ -36,6 +36,19 @@ class TestUp:
         assert installation.done == ["prepare", "start", "cloud None"]
         assert capsys.readouterr().out.endswith("next: ./microstack launch t1 --wait\n")
 
+    def test_what_the_host_lacks_is_told_in_a_line_and_the_rest_comes_up(
+        self,
+        installation: FakeInstallation,
+        machine: FakeMachine,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        lvm = application("cinder-lvm", "blocked", "host: no kernel module dm_mod")
+        machine.statuses = [document(nova=application("nova"), cinder_lvm=lvm)]
+        assert run(["up"]) == 0
+        assert installation.done == ["prepare", "start", "cloud None"]
+        lines = capsys.readouterr().out.splitlines()
+        assert lines.count("cinder-lvm is off: no kernel module dm_mod") == 1
+
     def test_hands_bundle_overlays_and_image_on(
         self, installation: FakeInstallation, machine: FakeMachine, tmp_path: Path
     ) -> None:

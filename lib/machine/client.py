@@ -120,8 +120,8 @@ class Client:
         Raises:
             BundleError: something in it is wrong; nothing has changed.
         """
-        files = [str(o.resolve()) for o in overlays]
-        file = str(bundle.resolve())
+        files = [str(o.absolute()) for o in overlays]
+        file = str(bundle.absolute())
         return self._call("deploy", bundle_file=file, overlays=files, dry_run=dry_run)
 
     def remove_application(self, app: str, force: bool = False) -> None:

@@ -28,7 +28,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from machine import hook_tool
 
@@ -77,6 +77,12 @@ class Server:
         self._enter = enter
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
+        # Told by a signal, not by pidfd_open(2): snapd 2.57 forbids that to a snap.
+        self._ended, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(self._ended, selectors.EVENT_READ)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        self._children: set[int] = set()
         self._hooks: dict[int, int] = {}
 
     def serve(self) -> NoReturn:
@@ -87,7 +93,7 @@ class Server:
                     if key.fileobj is self._control:
                         self._take(*self._receive())
                     else:
-                        self._reap(cast("int", key.fileobj), cast("int", key.data))
+                        self._reap()
         except _AgentGoneError:
             for pid in self._hooks:
                 _kill_group(pid, signal.SIGKILL)
@@ -122,7 +128,7 @@ class Server:
             self._become(order, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
+        self._children.add(pid)
         if order.kind == "hook":
             _own_group(pid)
             self._hooks[pid] = order.id
@@ -130,6 +136,9 @@ class Server:
     def _become(self, order: Order, descriptors: list[int]) -> NoReturn:
         """In the child: forget the parent's descriptors, and be the charm's server or the hook."""
         try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(self._wake)
             for key in tuple(self._selector.get_map().values()):
                 os.close(key.fd)
             self._selector.close()
@@ -142,13 +151,18 @@ class Server:
             traceback.print_exc()
         os._exit(1)
 
-    def _reap(self, pidfd: int, pid: int) -> None:
-        self._selector.unregister(pidfd)
-        os.close(pidfd)
-        _, status = os.waitpid(pid, 0)
+    def _reap(self) -> None:
+        os.read(self._ended, 4096)
+        for pid in tuple(self._children):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                self._children.remove(pid)
+                self._bury(pid, os.waitstatus_to_exitcode(status))
+
+    def _bury(self, pid: int, code: int) -> None:
         number = self._hooks.pop(pid, None)
         if number is not None:
-            self._report(id=number, code=os.waitstatus_to_exitcode(status))
+            self._report(id=number, code=code)
 
     def _report(self, **report: int) -> None:
         try:

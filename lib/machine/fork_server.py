@@ -28,6 +28,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 from machine import hook_tool
@@ -80,7 +81,7 @@ class Server:
         # Told by a signal, not by pidfd_open(2): snapd 2.57 forbids that to a snap.
         self._ended, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._ended, selectors.EVENT_READ)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _noticed)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         self._children: set[int] = set()
         self._hooks: dict[int, int] = {}
@@ -169,6 +170,10 @@ class Server:
             self._control.send(json.dumps(report).encode())
         except ConnectionError:
             raise _AgentGoneError from None
+
+
+def _noticed(_number: int, _frame: FrameType | None) -> None:
+    """Let SIGCHLD be delivered; what it says comes by the descriptor that it wakes."""
 
 
 def _kill_group(pid: int, number: signal.Signals) -> None:

@@ -137,8 +137,11 @@ def _launch(
         key = pool.submit(_key_pair, connection, order.key, folder)
         name = pool.submit(_name, connection, order.name)
         rules = pool.submit(_let_in, connection)
+        # After a fault it may not have reported again yet: Nova would find no host.
+        hypervisor = pool.submit(cloud.await_hypervisor, connection, step)
         image = image_.result()
         rules.result()
+        hypervisor.result()
         server = connection.compute.create_server(
             name=name.result(),
             image_id=image.id,

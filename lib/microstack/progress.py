@@ -162,11 +162,11 @@ class Tree:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 2))
+        table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right")
-        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for guide, application in nested(self._applications):
             mark, style = STYLES.get(application.status, UNKNOWN)
             if application.busy and not application.settled:

@@ -32,6 +32,23 @@ mkdir -p lib/modules
 ln -sfn "$modules" "lib/modules/$(uname -r)"
 # The kernel looks for modules below the root of its first process.
 pivot_root . rig/host
+if [ -n "${rig_systemd:-}" ]; then
+    # Then the job is a service, on a machine like any other of the distribution.
+    cat >/etc/systemd/system/rig.service <<UNIT
+[Service]
+ExecStart=/bin/sh /rig/shared/job
+StandardOutput=file:/rig/shared/output
+StandardError=inherit
+KillMode=process
+[Install]
+WantedBy=multi-user.target
+UNIT
+    systemctl --quiet enable rig.service
+    systemctl --quiet set-default multi-user.target
+    systemctl --quiet mask $(echo "$rig_systemd" | tr , " ")
+    mount -t securityfs securityfs /sys/kernel/security
+    exec /lib/systemd/systemd
+fi
 ip link set lo up
 /bin/sh /rig/shared/job >/rig/shared/output 2>&1 </dev/null
 echo $? >/rig/shared/code

@@ -28,6 +28,9 @@ done
 """
 """Runs the commands that come over the serial line."""
 
+MASKED = "apt-daily.timer,apt-daily-upgrade.timer,systemd-timesyncd.service"
+"""Units of the host that a machine over its files has no use for."""
+
 PACKAGES = (
     *("user-mode-linux", "kmod", "udev"),
     *("lsscsi", "lvm2", "open-iscsi", "thin-provisioning-tools"),
@@ -47,9 +50,9 @@ class Outcome:
     output: str
 
 
-def install() -> None:
-    """Install what the rig needs, without starting any service of it."""
-    ensure_packages(PACKAGES, print)
+def install(*more: str) -> None:
+    """Install what the rig needs, and more packages, without starting any service of it."""
+    ensure_packages((*PACKAGES, *more), print)
 
 
 def run(job: str, shared: Path, *, memory: str = "2G", timeout: float = 300) -> Outcome:
@@ -98,10 +101,12 @@ class Machine:
     Attributes:
         folder: of the host; shared with the machine, but for its disk.
         memory: of the machine.
+        systemd: whether it boots as the distribution does, with the commands in a service.
     """
 
     folder: Path
     memory: str = "8G"
+    systemd: bool = False
     _process: subprocess.Popen[str] | None = field(init=False, default=None)
     _shared: Path = field(init=False)
     _boots: int = field(init=False, default=0)
@@ -126,6 +131,7 @@ class Machine:
         self._shared = self.folder / f"shared-{self._boots}"
         self._shared.mkdir()
         command = _kernel(AGENT, self._shared, self.memory)
+        command += [f"rig_systemd={MASKED}", "fstab=no"] if self.systemd else []
         with (self._shared / "console").open("wb") as console:
             self._process = subprocess.Popen(
                 [*command, "con0=null,fd:2", "ssl0=fd:0,fd:1", f"ubda={self.disk}"],
@@ -200,7 +206,9 @@ def _kernel(job: str, shared: Path, memory: str) -> list[str]:
     return [
         *("taskset", "--cpu-list", str(processor), "linux.uml"),
         *("rootfstype=hostfs", "rootflags=/", "rw", f"mem={memory}", f"init={init}"),
-        *("con=null", "quiet", f"rig_shared={shared}", f"rig_checkout={CHECKOUT}"),
+        # Of the kernel's security modules that which Debian and Ubuntu have on.
+        *("con=null", "quiet", "security=apparmor"),
+        *(f"rig_shared={shared}", f"rig_checkout={CHECKOUT}"),
     ]
 
 

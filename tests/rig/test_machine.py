@@ -39,3 +39,17 @@ def test_a_machine_is_switched_off(machine: Machine):
     machine.power_off()
     machine.boot()
     assert machine.check("cat /root/rig-mark") == "kept\n"
+
+
+@pytest.mark.slow
+def test_a_machine_boots_as_the_distribution_does(tmp_path: Path):
+    install()
+    machine = Machine(tmp_path, memory="1G", systemd=True)
+    machine.make_disk(2**30)
+    machine.boot(timeout=180)
+    try:
+        assert machine.check("ps -p 1 -o comm=") == "systemd\n"
+        machine.check("systemctl is-active systemd-udevd dbus")
+        machine.check("test -e /sys/kernel/security/apparmor/profiles")
+    finally:
+        machine.cut_power()

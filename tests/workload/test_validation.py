@@ -16,7 +16,15 @@ import pytest
 from tests.workload.filled import PASSWORD, files
 from workload.layout import Layout
 from workload.validation import benchmark, report, settings
-from workload.validation.cloud import Cloud, Flavor, Image, Volumes
+from workload.validation.cloud import (
+    Cloud,
+    CloudError,
+    Flavor,
+    Image,
+    Volumes,
+    choose_flavor,
+    choose_image,
+)
 from workload.validation.inventory import Inventory, Thing
 from workload.validation.results import NO_RESULT, Outcome, Results, reasons, table
 from workload.validation.selection import Case, SelectionError, guidelines, select
@@ -134,6 +142,43 @@ def conf(
     text = settings.render(found)
     parser.read_string(text)
     return parser
+
+
+def image(name: str, size: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"id-{name}",
+        "name": name,
+        "size": size,
+        "container_format": "bare",
+        "disk_format": "qcow2",
+        "visibility": "public",
+        "min_disk": 0,
+        "min_ram": 128,
+        **more,
+    }
+
+
+def flavor(name: str, ram: int) -> dict[str, Any]:
+    return {"id": f"id-{name}", "name": name, "ram": ram, "disk": 1, "vcpus": 1}
+
+
+class TestChoice:
+    def test_guests_are_of_the_smallest_image_and_the_smallest_flavor_it_fits(self) -> None:
+        chosen = choose_image([image("large", 9), image("small", 5)])
+        assert chosen.name == "small"
+        flavors = [flavor("too-small", 64), flavor("large", 512), flavor("fits", 128)]
+        assert choose_flavor(flavors, "", chosen).name == "fits"
+
+    def test_what_a_run_that_was_cut_off_has_left_is_not_chosen(self) -> None:
+        """Else it would be kept, as what the tests are to use, when it is cleaned up."""
+        chosen = choose_image([image("tempest-alt", 5), image("guest", 5)])
+        assert chosen.name == "guest"
+        flavors = [flavor("tempest-alt", 128), flavor("m1.tiny", 256)]
+        assert choose_flavor(flavors, "", chosen).name == "m1.tiny"
+
+    def test_an_image_that_is_not_there_is_named(self) -> None:
+        with pytest.raises(CloudError, match="no active image mine"):
+            choose_image([image("guest", 5)], "mine")
 
 
 class TestSettings:

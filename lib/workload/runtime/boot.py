@@ -34,8 +34,8 @@ from workload.service_table import ServiceTable, TableError
 
 logger = logging.getLogger(__name__)
 
-START_TIMEOUT = 30.0
-"""Seconds for supervisord and the appliance's own programs to answer."""
+START_TIMEOUT = 120.0
+"""Seconds for supervisord and the appliance's own programs to answer: much on a busy machine."""
 
 
 ENDED = frozenset({"EXITED", "FATAL", "STOPPED"})

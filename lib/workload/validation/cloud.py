@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING, Any
 
+from workload.validation.inventory import PREFIX
+
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
@@ -115,7 +117,9 @@ def describe(connection: Connection, image: str = "", flavor: str = "") -> Cloud
     catalog = session.auth.get_access(session).service_catalog
     urls: Mapping[str, Any] = catalog.get_endpoints(interface="public")
     services: dict[str, str] = {kind: found[0]["url"] for kind, found in urls.items() if found}
-    chosen = _image(connection, image)
+    images = _list(connection.image, "/images?status=active&limit=1000", "images")
+    flavors = _list(connection.compute, "/flavors/detail?limit=1000", "flavors")
+    chosen = choose_image(images, image)
     network, subnets = _external(connection)
     volumes, why = _volumes(connection, services)
     hosts = _list(connection.compute, "/os-hypervisors/detail", "hypervisors", HYPERVISOR_UUIDS)
@@ -138,7 +142,7 @@ def describe(connection: Connection, image: str = "", flavor: str = "") -> Cloud
         containers=_enumerated(schema["container_format"]),
         imports=imports.get("value", ()),
         image=chosen,
-        flavor=_flavor(connection, flavor, chosen),
+        flavor=choose_flavor(flavors, flavor, chosen),
         external_network=network,
         external_subnets=subnets,
         volumes=volumes,
@@ -176,12 +180,23 @@ def _traits(connection: Connection, providers: Sequence[str]) -> frozenset[str]:
     return found[0].intersection(*found[1:]) if found else frozenset()
 
 
-def _image(connection: Connection, wanted: str) -> Image:
+def choose_image(images: Sequence[Mapping[str, Any]], wanted: str = "") -> Image:
+    """Return the image of a name or id; the smallest public one where none is wanted.
+
+    What Tempest made and left is none of the cloud's.
+
+    Raises:
+        CloudError: there is none.
+    """
     found = [
         image
-        for image in _list(connection.image, "/images?status=active&limit=1000", "images")
+        for image in images
         if image["container_format"] == "bare"
-        and (wanted in (image["name"], image["id"]) if wanted else image["visibility"] == "public")
+        and (
+            wanted in (image["name"], image["id"])
+            if wanted
+            else image["visibility"] == "public" and not _of_tests(image)
+        )
     ]
     if not found:
         what = f"image {wanted}" if wanted else "public image"
@@ -197,24 +212,31 @@ def _image(connection: Connection, wanted: str) -> Image:
     )
 
 
-def _flavor(connection: Connection, wanted: str, image: Image) -> Flavor:
-    every = [
-        Flavor(f["id"], f["name"], f["ram"], f["disk"], f["vcpus"])
-        for f in _list(connection.compute, "/flavors/detail?limit=1000", "flavors")
-    ]
+def choose_flavor(flavors: Sequence[Mapping[str, Any]], wanted: str, image: Image) -> Flavor:
+    """Return the flavor of a name or id; the smallest that the image fits where none is wanted.
+
+    Raises:
+        CloudError: there is none.
+    """
     found = [
-        flavor
-        for flavor in every
+        Flavor(flavor["id"], flavor["name"], flavor["ram"], flavor["disk"], flavor["vcpus"])
+        for flavor in flavors
         if (
-            wanted in (flavor.name, flavor.id)
+            wanted in (flavor["name"], flavor["id"])
             if wanted
-            else flavor.ram >= image.min_ram and flavor.disk >= max(image.min_disk, 1)
+            else flavor["ram"] >= image.min_ram
+            and flavor["disk"] >= max(image.min_disk, 1)
+            and not _of_tests(flavor)
         )
     ]
     if not found:
         what = f"flavor {wanted}" if wanted else f"flavor that the image {image.name} fits"
         raise CloudError(f"the cloud has no {what}")
     return min(found, key=lambda flavor: (flavor.ram, flavor.disk, flavor.vcpus))
+
+
+def _of_tests(thing: Mapping[str, Any]) -> bool:
+    return str(thing["name"] or "").startswith(PREFIX)
 
 
 def _external(connection: Connection) -> tuple[tuple[str, str], list[IPv4Network]]:

@@ -47,6 +47,18 @@ def test_the_tree_shows_status_what_is_awaited_and_time_until_settled() -> None:
     ]
 
 
+def test_a_long_message_is_cut_and_nothing_else() -> None:
+    console = Console(file=io.StringIO(), width=50, color_system=None)
+    tree = Tree(io.StringIO(), lambda: 0.0, console)
+    compute = application("nova-compute", "waiting", "identity has not sent " * 9)
+    tree.show(apps(nova_compute=compute))
+    with console.capture() as captured:
+        console.print(tree.render())
+    (line,) = captured.get().splitlines()
+    assert line.split()[:4] == ["○", "nova-compute", "waiting", "0:00"]
+    assert line.endswith("…")
+
+
 def test_an_application_that_is_unsettled_again_counts_on() -> None:
     now = [1.0]
     tree = Tree(io.StringIO(), lambda: now[0], Console(file=io.StringIO(), width=60))

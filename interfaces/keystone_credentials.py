@@ -19,8 +19,8 @@ class RequirerData(base.Databag):
     username: str | None = Field(default=None, description="no account is made when unset")
 
 
-class ProviderData(base.Databag):
-    """The account, and where Keystone is."""
+class Account(base.Databag):
+    """An account, and where Keystone is."""
 
     api_version: str | None = Field(default=None, description="`v3`")
     region: str | None = None
@@ -29,10 +29,15 @@ class ProviderData(base.Databag):
     user_domain_name: str | None = None
     project_domain_name: str | None = None
     project_name: str | None = None
-    admin_role: str | None = None
     credentials: Annotated[str | None, ContentOf(Credentials)] = Field(
         default=None, description="id of the secret with username and password"
     )
+
+
+class ProviderData(Account):
+    """The account, and how administrators' role is called in this Keystone."""
+
+    admin_role: str | None = None
 
 
 class Requirer(base.Requirer[ProviderData]):

@@ -45,9 +45,6 @@ RESOURCE = "microstack-snap"
 JOB_TIMEOUT = 600
 """Seconds a job may take."""
 
-FOLLOW_PAUSE = 0.5
-"""Seconds between two looks at what a job that is followed has written."""
-
 LOCK_PAUSE = 0.1
 """Seconds between two looks whether an earlier run of a job has ended."""
 
@@ -238,46 +235,47 @@ def follow_job(job: str, arguments: Sequence[str], told: Callable[[str], None]) 
     Raises:
         JobFailed: it is not there, or runs already.
     """
-    executable = _executable(job)
-    with _log_of(job, patience=0) as log, _followed([executable, *arguments], log) as process:
-        lines: list[str] = []
-        ended = False
-        while not ended:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(FOLLOW_PAUSE)
-                ended = True
-            for line in _new_lines(_log_path(job), lines, whole=ended):
-                lines.append(line)
-                if not line.startswith("{"):
-                    told(line)
+    command = [_executable(job), *arguments]
+    lines: list[str] = []
+    with (
+        _log_of(job, patience=0) as log,
+        _session(command, subprocess.PIPE, log) as process,
+        _ended_with_us(process),
+    ):
+        for line in cast("TextIO", process.stdout):
+            log.write(line)
+            log.flush()
+            lines.append(line.rstrip("\n"))
+            if not line.startswith("{"):
+                told(lines[-1])
+        process.wait()
     return Done(process.returncode, _document(lines), lines[-5:])
 
 
-@contextmanager
-def _followed(command: Sequence[str], log: TextIO) -> Generator[subprocess.Popen[str]]:
-    """Run a command in a session of its own, which ends with whoever follows it."""
-    with subprocess.Popen(
+def _session(
+    command: Sequence[str], output: TextIO | int, log: TextIO, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    """Start a command in a session of its own; it keeps the lock of its log while it runs."""
+    return subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
+        stdin=stdin,
+        stdout=output,
         stderr=subprocess.STDOUT,
-        text=True,
+        pass_fds=(log.fileno(),),
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+    )
 
 
-def _new_lines(path: Path, known: Sequence[str], *, whole: bool) -> list[str]:
-    """Return the lines of a log behind those that are known; a last half one only at the end."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    lines = text.splitlines()
-    if not whole and text and not text.endswith("\n"):
-        lines.pop()
-    return lines[len(known) :]
+@contextmanager
+def _ended_with_us(process: subprocess.Popen[str]) -> Generator[None]:
+    """End a command and its children, whatever becomes of us."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def _document(lines: Sequence[str]) -> Mapping[str, Any] | None:
@@ -303,14 +301,7 @@ def _run(command: Sequence[str], given: str, log: TextIO) -> int:
 
     It has a session of its own, and it writes to a file, which doesn't break with the hook.
     """
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with _session(command, log, log, subprocess.PIPE) as process:
         try:
             process.communicate(given, timeout=JOB_TIMEOUT)
         except subprocess.TimeoutExpired:

@@ -18,10 +18,10 @@ import socket
 import stat
 import struct
 import sys
-import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from machine import hook_tool
 from machine.api import Api, RequestError
@@ -29,7 +29,7 @@ from machine.changes import ChangeError
 from machine.controller import Controller, Means
 from machine.controller_api import ControllerApi
 from machine.environment import Surroundings
-from machine.hook_tools import TOOLS
+from machine.hook_tools import TOOLS, Reply
 from machine.runner import Runner
 from machine.status import this_host
 
@@ -84,26 +84,38 @@ def run(options: Options) -> None:
     """
     options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
-        _locked(options.state / "agent.lock", 0.0),
+        _locked(options.state / "agent.lock"),
         _locked(options.state / "hooks.lock", _HOOKS_DIE) as hooks,
     ):
         asyncio.run(_Agent(options, hooks).run())
 
 
 @contextlib.contextmanager
-def _locked(path: Path, timeout: float) -> Generator[int, None, None]:
+def _locked(path: Path, timeout: float = 0.0) -> Generator[int, None, None]:
     """Hold the lock of an agent, or that of its hooks, which they hold until they are dead."""
     with path.open("w") as lock:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise AgentError(f"another agent holds {path}: stop it first") from None
-                time.sleep(0.02)
+        try:
+            with _alarm(timeout):
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if timeout else fcntl.LOCK_NB))
+        except (BlockingIOError, TimeoutError):
+            raise AgentError(f"another agent holds {path}: stop it first") from None
         yield lock.fileno()
+
+
+@contextlib.contextmanager
+def _alarm(timeout: float) -> Generator[None, None, None]:
+    """Raise TimeoutError in what waits in the kernel after so many seconds; 0 is never."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, timeout)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class _Agent:
@@ -141,8 +153,8 @@ class _Agent:
         _write_tools(self._around.tools)
         self._runner.start()
         servers = [
-            await _listen(self._around.socket, self._serve_tools),
-            await _listen(self._options.socket, self._serve_api),
+            await self._listen_for_tools(self._around.socket),
+            await self._listen_for_clients(self._options.socket),
         ]
         hooks = asyncio.create_task(self._controller.run())
         stopped = asyncio.create_task(self._stop.wait())
@@ -158,25 +170,18 @@ class _Agent:
         if isinstance(ended, Exception):
             raise ended
 
-    # ---- hook tools
-
-    async def _serve_tools(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while _is_ours(writer):
-                length = await reader.readuntil(b":")
-                body = await reader.readexactly(int(length[:-1]) + 1)
-                token, stdin, *argv = (f.decode() for f in hook_tool.unpack(body[:-1]))
-                reply = self._controller.tool(token, argv, stdin)
-                fields = (str(reply.code), reply.stdout, reply.stderr)
-                writer.write(hook_tool.pack(*(f.encode() for f in fields)))
-                await writer.drain()
-        writer.close()
+    async def _listen_for_tools(self, path: Path) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        with _socket_for_us_alone(path):
+            return await loop.create_unix_server(lambda: _Tools(self._controller.tool), path)
 
     # ---- the API
 
-    async def _serve_api(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _listen_for_clients(self, path: Path) -> asyncio.Server:
+        with _socket_for_us_alone(path):
+            return await asyncio.start_unix_server(self._serve, path, limit=1 << 24)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while _is_ours(writer) and (line := await reader.readline()):
                 async with contextlib.aclosing(self._answers(line)) as answers:
@@ -206,19 +211,42 @@ class _Agent:
         return Api(hosted.store, hosted.hooks, self._host)
 
 
-def _is_ours(writer: asyncio.StreamWriter) -> bool:
+class _Tools(asyncio.Protocol):
+    """A connection over which hook tools ask; a hook makes a dozen calls, so this is kept lean."""
+
+    def __init__(self, answer: Callable[[str, Sequence[str], str], Reply]) -> None:
+        self._answer = answer
+        self._received = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if not _is_ours(transport):
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (fields := hook_tool.unpack(self._received)) is not None:
+            token, stdin, *argv = (field.decode() for field in fields)
+            reply = self._answer(token, argv, stdin)
+            answer = (str(reply.code), reply.stdout, reply.stderr)
+            self._transport.write(hook_tool.pack(*(field.encode() for field in answer)))
+
+
+def _is_ours(connection: asyncio.BaseTransport | asyncio.StreamWriter) -> bool:
     """Whether the peer is root, or the user that the agent runs as; files' modes say so too."""
-    peer: socket.socket = writer.get_extra_info("socket")
+    peer: socket.socket = connection.get_extra_info("socket")
     size = struct.calcsize("3i")
     _, user, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return user in (0, os.geteuid())
 
 
-async def _listen(path: Path, serve: Callable[..., object]) -> asyncio.Server:
+@contextlib.contextmanager
+def _socket_for_us_alone(path: Path) -> Generator[None, None, None]:
+    """Within this a socket is made at the path, for the agent's own user."""
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:
-        return await asyncio.start_unix_server(serve, path, limit=1 << 24)  # pyright: ignore
+        yield
     finally:
         os.umask(before)
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from machine import bundle, changes, juju_api, progress
+from machine import action_changes, bundle, changes, juju_api, progress
 from machine.bundle import BundleError
 from machine.changes import ChangeError
 from machine.hooks import Hooks
@@ -149,13 +149,14 @@ class Api:
     # ---- changing
 
     async def _deploy(
-        self, bundle_file: str, overlays: list[str], dry_run: bool = False
+        self, bundle_file: str, overlays: list[str], dry_run: bool, storage: list[str]
     ) -> Answers:
         """Plan outside the event loop; apply in one transaction, on the model planned for."""
         files = Path(bundle_file), [Path(o) for o in overlays]
         while True:
             before = self._store.model
             plan = await asyncio.to_thread(bundle.plan, *files, before)
+            plan = plan.with_storage(storage)
             now = self._store.model
             if _shape(now) == _shape(before):
                 break
@@ -173,9 +174,9 @@ class Api:
         now = time.time()
         self._store.commit(changes.remove_application(model, application, now, force=force))
 
-    def _add_unit(self, application: str, count: int) -> None:
+    def _add_unit(self, application: str, count: int, storage: list[str]) -> None:
         model = self._store.model
-        self._store.commit(changes.add_units(model, application, count, time.time()))
+        self._store.commit(changes.add_units(model, application, count, time.time(), storage))
 
     def _remove_unit(self, unit: str, force: bool = False) -> None:
         model = self._store.model
@@ -206,7 +207,7 @@ class Api:
     async def _run_action(
         self, unit: str, action: str, params: dict[str, Any], timeout: float | None
     ) -> Answers:
-        model, number = changes.enqueue_action(
+        model, number = action_changes.enqueue_action(
             self._store.model, unit, action, params, time.time()
         )
         self._store.commit(model)
@@ -215,7 +216,9 @@ class Api:
 
     def _enqueue(self, units: list[str], action: str, params: dict[str, Any]) -> dict[str, Any]:
         """Queue one action on units; those that cannot run it are told apart."""
-        model, queued = changes.enqueue(self._store.model, units, action, params, time.time())
+        model, queued = action_changes.enqueue(
+            self._store.model, units, action, params, time.time()
+        )
         self._store.commit(model)
         return asdict(queued)
 
@@ -252,7 +255,8 @@ class Api:
 async def _next(changes: AsyncGenerator[None, None], timeout: float | None) -> None:
     """Wait for the next change; TimeoutError when it does not come in time."""
     try:
-        await asyncio.wait_for(anext(changes), timeout)
+        async with asyncio.timeout(timeout):
+            await anext(changes)
     except StopAsyncIteration:
         raise RequestError("change", "the model is gone") from None
 

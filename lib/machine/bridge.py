@@ -31,26 +31,6 @@ from machine.status import application_status
 from machine.version import CONTROLLER, USER
 
 
-def offer(model: Model, application: str, endpoints: tuple[str, ...], name: str) -> Model:
-    """The model with endpoints of an application offered to other models.
-
-    Raises:
-        ChangeError: no such application or endpoint, or the name stands for another application.
-    """
-    if (known := model.applications.get(application)) is None:
-        raise ChangeError(f'application "{application}" not found')
-    for endpoint in endpoints:
-        declared = known.charm.endpoints.get(endpoint)
-        if declared is None or declared.role == "peer":
-            raise ChangeError(f'application "{application}" has no endpoint "{endpoint}" to offer')
-        if declared.scope == "container":
-            raise ChangeError(f'"{application}:{endpoint}": units of other models cannot be hosts')
-    before = model.offers.get(name)
-    if before and before.application != application:
-        raise ChangeError(f'offer "{name}" already exists, of application {before.application}')
-    return replace(model, offers={**model.offers, name: Offer(name, application, endpoints)})
-
-
 def remove_offer(model: Model, name: str, now: float, *, force: bool) -> Model:
     """The model without an offer; `force` ends the relations by it.
 

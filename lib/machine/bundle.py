@@ -9,6 +9,7 @@ from machine.bundlefile import BundleError, read_bundle
 from machine.model import Application, Life, Model
 from machine.plan import (
     AddApplication,
+    AddOffer,
     AddRelation,
     AddUnit,
     Change,
@@ -42,7 +43,8 @@ def plan(bundle: Path, overlays: Sequence[Path] = (), existing: Model | None = N
     verified.run()
     if verified.problems:
         raise BundleError(verified.problems)
-    changes = [*_applications(verified), *_units(verified), *_relations(verified)]
+    parts = (_applications, _units, _relations, _offers)
+    changes = [change for part in parts for change in part(verified)]
     return Plan(tuple(changes), (*verified.bundle.warnings, *verified.warnings))
 
 
@@ -65,6 +67,7 @@ def _applications(verified: Verification) -> Iterator[Change]:
             storage_sizes={key: directive.size for key, directive in storage.items()},
             trust=spec.trust,
             exposed=spec.expose or bool(spec.exposed_endpoints),
+            exposed_endpoints=spec.alone_exposed,
         )
         yield from _difference(before, new) if before else [new]
 
@@ -82,8 +85,9 @@ def _difference(before: Application, wanted: AddApplication) -> Iterator[Change]
         yield SetResources(name, resources)
     if wanted.trust and not before.trust:
         yield SetTrust(name, True)
-    if wanted.exposed and not before.exposed:
-        yield SetExposed(name, True)
+    exposes = (wanted.exposed, wanted.exposed_endpoints)
+    if wanted.exposed and exposes != (before.exposed, before.exposed_endpoints):
+        yield SetExposed(name, True, wanted.exposed_endpoints)
 
 
 def _units(verified: Verification) -> Iterator[AddUnit]:
@@ -98,3 +102,11 @@ def _relations(verified: Verification) -> Iterator[AddRelation]:
     for relation in verified.relations:
         if (relation.provider, relation.requirer) not in present:
             yield relation
+
+
+def _offers(verified: Verification) -> Iterator[AddOffer]:
+    for name, spec in sorted(verified.specs.items()):
+        for offer, wanted in spec.offers.items():
+            before = verified.existing.offers.get(offer)
+            if before is None or {*before.endpoints} != {*wanted.endpoints}:
+                yield AddOffer(offer, name, tuple(wanted.endpoints))

@@ -48,7 +48,8 @@ def _application(model: Model, application: Application, defaults: bool) -> dict
         **_set("options", {**(known if defaults else {}), **application.options}),
         **_set("resources", dict(application.resources)),
         **_set("storage", {name: str(count) for name, count in application.storage.items()}),
-        **_set("expose", application.exposed),
+        **_set("expose", application.exposed and not application.exposed_endpoints),
+        **_set("exposed-endpoints", {name: {} for name in application.exposed_endpoints}),
         **_set("trust", application.trust),
     }
 

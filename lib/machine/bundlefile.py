@@ -49,6 +49,13 @@ class MachineSpec(_Spec):
     series: str = ""
 
 
+class OfferSpec(_Spec):
+    """An offer of an application's endpoints; `acl` says what each user may do with it."""
+
+    endpoints: list[str] = Field(default_factory=list)
+    acl: dict[str, str] = Field(default_factory=dict)
+
+
 class ApplicationSpec(_Spec):
     """One application as a bundle describes it."""
 
@@ -72,7 +79,13 @@ class ApplicationSpec(_Spec):
     expose: bool = False
     trust: bool = False
     exposed_endpoints: dict[str, Any] = Field(default_factory=dict, alias="exposed-endpoints")
-    offers: dict[str, Any] = Field(default_factory=dict)
+    offers: dict[str, OfferSpec] = Field(default_factory=dict)
+
+    @property
+    def alone_exposed(self) -> tuple[str, ...]:
+        """The exposed endpoints, where not all are; an empty name stands for all others."""
+        everything = self.expose or "" in self.exposed_endpoints
+        return () if everything else tuple(sorted(self.exposed_endpoints))
 
     @property
     def units(self) -> int:

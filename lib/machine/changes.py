@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from machine.charm import CharmMetadata, OptionError, Value, parse_option
 from machine.model import (
-    EXEC,
-    Action,
     Application,
     Endpoint,
     Life,
     Model,
+    Offer,
     Relation,
     Role,
     Scope,
+    Storage,
 )
 from machine.model_config import update_status_interval
 from machine.plan import (
     AddApplication,
+    AddOffer,
     AddRelation,
     AddUnit,
     Change,
@@ -32,9 +33,6 @@ from machine.plan import (
     SetTrust,
 )
 from machine.settle import new_unit, settle
-
-_ACTIONS_KEPT = 200
-"""Actions that are remembered; the oldest are forgotten."""
 
 
 class ChangeError(Exception):
@@ -59,7 +57,9 @@ def _applied(model: Model, change: Change, now: float) -> Model:
         case AddApplication():
             return _with_peers(model.with_application(_new(change, now)), change.name, now)
         case AddUnit():
-            return new_unit(model, change.application, now)
+            for storage_id in change.storage:
+                attachable(model, change.application, storage_id)
+            return new_unit(model, change.application, now, attached=change.storage)
         case AddRelation():
             return _related(model, (change.provider, change.requirer), change.scope, now)
         case SetOptions():
@@ -79,9 +79,11 @@ def _applied(model: Model, change: Change, now: float) -> Model:
         case SetTrust():
             return _with(model, change.application, trust=change.trust)
         case SetExposed():
-            return _with(model, change.application, exposed=change.exposed)
+            return _exposed(model, change)
         case RefreshCharm():
             return _refreshed(model, change, now)
+        case AddOffer():
+            return offer(model, change.application, change.endpoints, change.name)
 
 
 def _new(change: AddApplication, now: float) -> Application:
@@ -92,6 +94,7 @@ def _new(change: AddApplication, now: float) -> Application:
         options=change.options,
         trust=change.trust,
         exposed=change.exposed,
+        exposed_endpoints=change.exposed_endpoints,
         resources={k: str(p) for k, p in change.resources.items()},
         storage=change.storage,
         storage_sizes=change.storage_sizes,
@@ -137,6 +140,23 @@ def _fits(charm: CharmMetadata, option: str, value: Value) -> bool:
 
 def _with(model: Model, name: str, **fields: object) -> Model:
     return model.with_application(replace(_application(model, name), **fields))  # pyright: ignore[reportArgumentType]
+
+
+def _exposed(model: Model, change: SetExposed) -> Model:
+    """The model with more endpoints of an application exposed, or with fewer."""
+    application = _application(model, change.application)
+    for endpoint in change.endpoints:
+        if endpoint not in application.charm.endpoints:
+            raise ChangeError(f'endpoint "{endpoint}" not found')
+    everything = application.exposed and not application.exposed_endpoints
+    before = {""} if everything else {*application.exposed_endpoints}
+    named = {*change.endpoints} or {""}
+    if change.exposed:
+        after = before | named
+    else:
+        after = before - named if change.endpoints else set[str]()
+    endpoints = () if "" in after else tuple(sorted(after))
+    return _with(model, application.name, exposed=bool(after), exposed_endpoints=endpoints)
 
 
 def _application(model: Model, name: str) -> Application:
@@ -264,18 +284,38 @@ def _forced(model: Model, application: str) -> Model:
     return model
 
 
-def add_units(model: Model, name: str, count: int, now: float) -> Model:
-    """The model with more units of an application.
+def add_units(
+    model: Model, name: str, count: int, now: float, storage: Sequence[str] = ()
+) -> Model:
+    """The model with more units of an application, or one that gets storage that was detached.
 
     Raises:
-        ChangeError: no such application, or it is a subordinate or on its way out.
+        ChangeError: no such application, it is a subordinate or on its way out, or its units
+            have no use for the storage.
     """
     application = _application(model, name)
     if application.charm.subordinate:
         raise ChangeError(f'application "{name}" is a subordinate: units come with principals')
     if application.life is Life.DYING:
         raise ChangeError(f'application "{name}" is being removed')
-    return applied(model, [AddUnit(name)] * count, now)
+    return applied(model, [AddUnit(name, tuple(storage))] * count, now)
+
+
+def attachable(model: Model, application: str, storage_id: str) -> Storage:
+    """Storage that a unit of an application can be given.
+
+    Raises:
+        ChangeError: there is none, it is attached, or the application's units have no use for it.
+    """
+    storage = model.storages.get(storage_id)
+    if storage is None:
+        raise ChangeError(f'storage "{storage_id}" not found')
+    if storage.unit:
+        raise ChangeError(f'storage "{storage_id}" is attached to {storage.unit}')
+    declared = _application(model, application).charm.storage.get(storage.name)
+    if declared is None or declared.type != storage.kind:
+        raise ChangeError(f'charm storage "{storage.name}" not found')
+    return storage
 
 
 def remove_unit(model: Model, name: str, now: float, *, force: bool = False) -> Model:
@@ -309,142 +349,31 @@ def remove_relation(model: Model, ends: tuple[str, str], now: float) -> Model:
     return settle(model.with_relation(replace(found[0], life=Life.DYING)), now)
 
 
+def offer(model: Model, application: str, endpoints: Sequence[str], name: str) -> Model:
+    """The model with endpoints of an application offered to other models.
+
+    Raises:
+        ChangeError: no such application or endpoint, or the name stands for another application.
+    """
+    for problem in not_offered(_application(model, application).charm, application, endpoints):
+        raise ChangeError(problem)
+    before = model.offers.get(name)
+    if before and before.application != application:
+        raise ChangeError(f'offer "{name}" already exists, of application {before.application}')
+    made = Offer(name, application, tuple(endpoints))
+    return replace(model, offers={**model.offers, name: made})
+
+
+def not_offered(charm: CharmMetadata, application: str, endpoints: Iterable[str]) -> Iterator[str]:
+    """Why endpoints of an application cannot be offered to other models."""
+    for endpoint in endpoints:
+        declared = charm.endpoints.get(endpoint)
+        if declared is None or declared.role == "peer":
+            yield f'application "{application}" has no endpoint "{endpoint}" to offer'
+        elif declared.scope == "container":
+            yield f'"{application}:{endpoint}": units of other models cannot be hosts'
+
+
 def _between(relation: Relation, first: str, second: str) -> bool:
     one, other = ({e.application, str(e)} for e in relation.endpoints)
     return (first in one and second in other) or (first in other and second in one)
-
-
-@dataclass(frozen=True)
-class Queued:
-    """An operation that was queued.
-
-    Attributes:
-        operation: its id.
-        tasks: id of the task of each unit.
-        errors: why there is none, by what was given as unit.
-    """
-
-    operation: str
-    tasks: Mapping[str, str]
-    errors: Mapping[str, str]
-
-
-def enqueue(
-    model: Model, units: Iterable[str], name: str, params: Mapping[str, object], now: float
-) -> tuple[Model, Queued]:
-    """The model with an action to run on units, any of which may be `<app>/leader`.
-
-    `EXEC` runs a command of the shell: Juju, too, runs it as an action of this name
-    (core/actions/types.go).
-    """
-    operation = str(model.next_action)
-    tasks: dict[str, str] = {}
-    errors: dict[str, str] = {}
-    after = replace(model, next_action=model.next_action + 1)
-    for given in units:
-        try:
-            unit = _unit(after, given)
-            fitting = params if name == EXEC else _fitting(after, unit, name, params)
-        except ChangeError as e:
-            errors[given] = str(e)
-            continue
-        action = Action(str(after.next_action), unit, name, fitting, operation, enqueued=now)
-        kept = dict(list(after.actions.items())[-_ACTIONS_KEPT:])
-        after = replace(after, next_action=after.next_action + 1, actions=kept)
-        after = after.with_action(action)
-        tasks[unit] = action.id
-    return (after if tasks else model), Queued(operation, tasks, errors)
-
-
-def enqueue_action(
-    model: Model, unit: str, name: str, params: Mapping[str, object], now: float
-) -> tuple[Model, str]:
-    """The model with an action to run on one unit, and the task's id.
-
-    Raises:
-        ChangeError: no such unit or action, or the parameters do not fit.
-    """
-    model, queued = enqueue(model, [unit], name, params, now)
-    for error in queued.errors.values():
-        raise ChangeError(error)
-    return model, next(iter(queued.tasks.values()))
-
-
-def _fitting(
-    model: Model, unit: str, name: str, params: Mapping[str, object]
-) -> Mapping[str, object]:
-    """The parameters with defaults.
-
-    Raises:
-        ChangeError: there is no such action, or they do not fit.
-    """
-    declared = model.applications[model.units[unit].application].charm.actions.get(name)
-    if declared is None:
-        raise ChangeError(f'action "{name}" not defined for unit "{unit}"')
-    given = {**_defaults(declared.params), **params}
-    problems = [f'missing parameter "{p}"' for p in declared.required if p not in given]
-    for key, value in given.items():
-        if key in declared.params:
-            problems += _misfit(key, declared.params[key], value)
-        elif not declared.additional_properties:
-            problems.append(f'unknown parameter "{key}"')
-    if problems:
-        raise ChangeError(f"action {name}: {'; '.join(problems)}")
-    return given
-
-
-def _unit(model: Model, name: str) -> str:
-    """The name of a unit, which may be given as `<app>/leader`."""
-    application, _, number = name.rpartition("/")
-    if number == "leader":
-        leader = model.leader_of(application)
-        if leader is None:
-            raise ChangeError(f'could not determine leader for "{application}"')
-        return leader
-    if name not in model.units:
-        raise ChangeError(f'unit "{name}" not found')
-    return name
-
-
-def cancel(model: Model, number: str, now: float) -> Model:
-    """The model where an action will not be run.
-
-    Raises:
-        ChangeError: there is none of this id, or it has begun.
-    """
-    action = model.actions.get(number)
-    if action is None:
-        raise ChangeError(f'task "{number}" not found')
-    if action.status != "pending":
-        raise ChangeError(f'task "{number}" is {action.status}: only what is pending is cancelled')
-    cancelled = replace(action, status="cancelled", message="", completed=now)
-    return model.with_action(cancelled)
-
-
-def _defaults(params: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    return {name: schema["default"] for name, schema in params.items() if "default" in schema}
-
-
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list, tuple),
-    "object": (dict,),
-    "null": (type(None),),
-}
-
-
-def _misfit(name: str, schema: Mapping[str, object], value: object) -> list[str]:
-    """What of a parameter's schema its value does not keep: its type and its enumeration."""
-    wanted = schema.get("type")
-    names = [wanted] if isinstance(wanted, str) else []
-    kinds = tuple(kind for n in names for kind in _TYPES.get(n, (object,)))
-    number_wanted = isinstance(value, bool) and "boolean" not in names and bool(kinds)
-    if kinds and (not isinstance(value, kinds) or (number_wanted and object not in kinds)):
-        return [f'parameter "{name}" must be {wanted}']
-    allowed = schema.get("enum")
-    if isinstance(allowed, list) and value not in allowed:
-        return [f'parameter "{name}" must be one of {allowed}']
-    return []

@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 
 from machine.client import Error
 from machine.console import CommandError
+from machine.output_file import with_output
 
 _FAILED, _USAGE = 1, 2
 
@@ -117,7 +118,7 @@ def app(names: Sequence[str]) -> typer.Typer:
     for name in names:
         module, _, function = COMMANDS[name].partition(".")
         command = getattr(import_module(f"machine.{module}"), function)
-        made.command(name, context_settings=_LEAVES_OPTIONS.get(name))(command)
+        made.command(name, context_settings=_LEAVES_OPTIONS.get(name))(with_output(command))
     return made
 
 

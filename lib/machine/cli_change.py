@@ -13,10 +13,13 @@ import yaml
 
 from machine.cli_offer import consumed
 from machine.client import BundleError
-from machine.console import CommandError, Format, ModelOption, agent, emit, units_of
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, units_of
 from machine.juju_client import JujuClient
 
 _SPACE = "alpha"
+AttachOption = Annotated[
+    str | None, typer.Option("--attach-storage", help="That was detached: STORAGE,...")
+]
 
 
 def deploy(
@@ -50,7 +53,7 @@ def deploy(
     map_machines: Annotated[str | None, typer.Option(help="Of a bundle: accepted.")] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="Not offered.")] = None,
     revision: Annotated[int | None, typer.Option("--revision", help="Not offered.")] = None,
-    attach_storage: Annotated[str | None, typer.Option(help="Not offered.")] = None,
+    attach_storage: AttachOption = None,
     device: Annotated[str | None, typer.Option("--device", help="Not offered.")] = None,
 ) -> None:
     """Deploy a bundle, or one charm as an application."""
@@ -77,10 +80,13 @@ def deploy(
     _refuse(
         {"--dry-run": dry_run, "--map-machines": map_machines, "--overlay": overlay}, "a charm"
     )
-    of_stores = ("--channel", "--revision", "--attach-storage", "--device")
+    of_stores = ("--channel", "--revision", "--device")
     _refuse({name: of_charms[name] for name in of_stores}, "a local charm")
     if num_units is not None and num_units < 1:
         raise CommandError("--num-units must be a positive integer")
+    storages = listed(attach_storage)
+    if storages and num_units not in (None, 1):
+        raise CommandError("--attach-storage cannot be used with -n")
     check_placement(to)
     check_constraints(constraints or ())
     spec = {
@@ -91,9 +97,8 @@ def deploy(
         "bindings": _bindings(bind or ""),
         "trust": trust,
     }
-    _deploy_charm(
-        agent(model), _charm_path(charm), application, {k: v for k, v in spec.items() if v}
-    )
+    given = {key: value for key, value in spec.items() if value}
+    _deploy_charm(agent(model), _charm_path(charm), application, given, storages)
 
 
 def _refuse(given: Mapping[str, object], what: str) -> None:
@@ -146,10 +151,15 @@ def _bindings(text: str) -> dict[str, str]:
             raise CommandError(
                 "--bind must be in the form '[<default-space>] [<endpoint-name>=<space> ...]'"
             )
-        if space != _SPACE:
-            raise CommandError(f'space "{space}" not found; there is "{_SPACE}"')
+        check_space(space)
         found[endpoint] = space
     return found
+
+
+def check_space(space: str) -> None:
+    """Refuse a space that there is not."""
+    if space != _SPACE:
+        raise CommandError(f'space "{space}" not found; there is "{_SPACE}"')
 
 
 def _charm_path(charm: str) -> Path:
@@ -163,9 +173,13 @@ def _charm_path(charm: str) -> Path:
 
 
 def _deploy_charm(
-    client: JujuClient, path: Path, application: str | None, spec: Mapping[str, Any]
+    client: JujuClient,
+    path: Path,
+    application: str | None,
+    spec: Mapping[str, Any],
+    storages: Sequence[str],
 ) -> None:
-    """Deploy one charm, as a bundle of one application."""
+    """Deploy one charm, as a bundle of one application, whose unit gets detached storage."""
     # Here, for the other commands start faster without it.
     from machine.charm import CharmError, load_charm
 
@@ -185,7 +199,7 @@ def _deploy_charm(
         bundle = Path(folder) / f"{name}.yaml"
         bundle.write_text(yaml.safe_dump({"applications": {name: described}}))
         try:
-            client.deploy(bundle)
+            client.deploy(bundle, storage=storages)
         except BundleError as e:
             # The bundle's lines are nothing the user knows.
             raise CommandError(
@@ -204,7 +218,7 @@ def config(
     model: ModelOption = None,
     reset: Annotated[str, typer.Option("--reset", metavar="KEY,...", help="To defaults.")] = "",
     file: Annotated[Path | None, typer.Option("--file", help="YAML file of options.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.YAML,
+    form: FormatOption = Format.YAML,
 ) -> None:
     """Show an application's options, or set them."""
     client = agent(model)
@@ -298,6 +312,11 @@ def _read(path: Path) -> str:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as e:
         raise CommandError(f"cannot read {path}: {e}") from None
+
+
+def listed(text: str | None) -> list[str]:
+    """What is given as `NAME,...`."""
+    return [name for name in (text or "").split(",") if name]
 
 
 def pairs(given: Iterable[str]) -> dict[str, str]:

@@ -12,11 +12,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from machine.console import CommandError, Format, ModelOption, agent, emit, units_of
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, units_of
 from machine.juju_client import JujuClient
 from machine.tabular import table
 
-_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
 _SSH_VALUES = "BbcDEeFIiJLlmOopQRSWw"
 """Options of OpenSSH's client that take a value (ssh(1))."""
 _SSH_FORWARDS = "DLRWw"
@@ -143,7 +142,7 @@ def _no_container(container: str | None) -> None:
 
 def machines(
     model: ModelOption = None,
-    form: _FormOption = Format.TABULAR,
+    form: FormatOption = Format.TABULAR,
     utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
     color: Annotated[bool, typer.Option("--color/--no-color", help="Accepted.")] = False,
 ) -> None:
@@ -165,7 +164,7 @@ def _row(number: str, machine: dict[str, Any]) -> tuple[str, ...]:
 def show_machine(
     numbers: Annotated[list[str] | None, typer.Argument(metavar="[MACHINE...]")] = None,
     model: ModelOption = None,
-    form: _FormOption = Format.YAML,
+    form: FormatOption = Format.YAML,
 ) -> None:
     """Show machines."""
     status = agent(model).status()

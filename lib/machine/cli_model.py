@@ -11,7 +11,9 @@ import yaml
 
 from machine.console import (
     CommandError,
+    ControllerOption,
     Format,
+    FormatOption,
     ModelOption,
     agent,
     check_controller,
@@ -24,8 +26,6 @@ from machine.console import (
 from machine.tabular import table
 from machine.version import CLOUD, CONTROLLER, JUJU_VERSION, USER
 
-_FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
-_ControllerOption = Annotated[str, typer.Option("--controller", "-c", help="There is one.")]
 _Config = Annotated[list[str] | None, typer.Option("--config", help="KEY=VALUE or file.")]
 
 
@@ -36,7 +36,7 @@ def add_model(
     no_switch: Annotated[bool, typer.Option("--no-switch", help="Keep the current.")] = False,
     owner: Annotated[str, typer.Option("--owner", help="There is one.")] = USER,
     credential: Annotated[str | None, typer.Option("--credential", help="Accepted.")] = None,
-    named: _ControllerOption = "",
+    named: ControllerOption = "",
 ) -> None:
     """Add an empty model, and make it the current one."""
     check_controller(named)
@@ -104,8 +104,8 @@ def _confirm(described: Mapping[str, Any]) -> None:
 
 
 def models(
-    form: _FormatOption = Format.TABULAR,
-    named: _ControllerOption = "",
+    form: FormatOption = Format.TABULAR,
+    named: ControllerOption = "",
     every: Annotated[bool, typer.Option("--all", help="Accepted.")] = False,
     utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
 ) -> None:
@@ -140,7 +140,7 @@ def _row(model: Mapping[str, Any], current: str | None) -> tuple[str, ...]:
 def show_model(
     name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The model.")] = None,
     model: ModelOption = None,
-    form: _FormatOption = Format.YAML,
+    form: FormatOption = Format.YAML,
 ) -> None:
     """Show a model."""
     described = _described(chosen(name or model))
@@ -159,7 +159,7 @@ def switch(
         str | None, typer.Argument(metavar="[CONTROLLER|[CONTROLLER:]MODEL]", help="Which.")
     ] = None,
     model: ModelOption = None,
-    named: _ControllerOption = "",
+    named: ControllerOption = "",
 ) -> None:
     """Show the current model, or choose another."""
     check_controller(named)
@@ -187,7 +187,7 @@ def model_config(
     reset: Annotated[str, typer.Option("--reset", metavar="KEY,...", help="To defaults.")] = "",
     file: Annotated[Path | None, typer.Option("--file", help="YAML file of settings.")] = None,
     ignore_read_only_fields: Annotated[bool, typer.Option(help="Accepted.")] = False,
-    form: _FormatOption = Format.TABULAR,
+    form: FormatOption = Format.TABULAR,
 ) -> None:
     """Show the model's settings, or set them."""
     client = agent(model)
@@ -226,7 +226,7 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def model_constraints(model: ModelOption = None, form: _FormatOption = Format.PLAIN) -> None:
+def model_constraints(model: ModelOption = None, form: FormatOption = Format.PLAIN) -> None:
     """Show the model's constraints of machines."""
     found = agent(model).model_constraints()
     if form in (Format.JSON, Format.YAML):
@@ -249,7 +249,7 @@ def set_model_constraints(
         raise CommandError(str(e)) from None
 
 
-def controllers(form: _FormatOption = Format.TABULAR) -> None:
+def controllers(form: FormatOption = Format.TABULAR) -> None:
     """List the one controller there is."""
     client = controller()
     found, current = client.models(), client.current_model()
@@ -288,7 +288,7 @@ def _controller(found: list[dict[str, Any]], current: str | None) -> dict[str, A
 
 def show_controller(
     name: Annotated[str | None, typer.Argument(metavar="[CONTROLLER]")] = None,
-    form: _FormatOption = Format.YAML,
+    form: FormatOption = Format.YAML,
 ) -> None:
     """Show the controller."""
     check_controller(name or "")
@@ -312,7 +312,7 @@ def show_controller(
     emit({CONTROLLER: described}, form)
 
 
-def whoami(form: _FormatOption = Format.TABULAR) -> None:
+def whoami(form: FormatOption = Format.TABULAR) -> None:
     """Show the controller, the current model and the user."""
     current = controller().current_model()
     found = {

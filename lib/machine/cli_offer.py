@@ -10,7 +10,9 @@ import typer
 
 from machine.console import (
     CommandError,
+    ControllerOption,
     Format,
+    FormatOption,
     ModelOption,
     agent,
     check_controller,
@@ -22,8 +24,6 @@ from machine.console import (
 from machine.tabular import table
 from machine.version import CONTROLLER, USER
 
-_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
-_ControllerOption = Annotated[str, typer.Option("--controller", "-c", help="There is one.")]
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
 _URL = re.compile(
     r"((?P<controller>[^:/]+):)?((?P<owner>[^:/.]+)/)?(?P<model>[^:/.]+)\.(?P<offer>[^:/.]+)"
@@ -57,7 +57,7 @@ def offer(
     what: Annotated[str, typer.Argument(metavar="[MODEL.]APP:ENDPOINT[,...]")],
     name: Annotated[str | None, typer.Argument(help="Its name, if not the application's.")] = None,
     model: ModelOption = None,
-    named: _ControllerOption = "",
+    named: ControllerOption = "",
 ) -> None:
     """Offer endpoints of an application to other models."""
     check_controller(named)
@@ -106,7 +106,7 @@ def consumed(end: str, model: str | None) -> str:
 def offers(
     names: Annotated[list[str] | None, typer.Argument(metavar="[OFFER...]")] = None,
     model: ModelOption = None,
-    form: _FormOption = Format.TABULAR,
+    form: FormatOption = Format.TABULAR,
     interface: Annotated[str, typer.Option("--interface", help="Only with this one.")] = "",
     application: Annotated[str, typer.Option("--application", help="Only of this one.")] = "",
 ) -> None:
@@ -152,7 +152,7 @@ def _listed(name: str, offer: dict[str, Any], model: str) -> dict[str, Any]:
 
 def find_offers(
     url: Annotated[str | None, typer.Argument(metavar="[[OWNER/]MODEL[.OFFER]]")] = None,
-    form: _FormOption = Format.TABULAR,
+    form: FormatOption = Format.TABULAR,
     model: ModelOption = None,
     interface: Annotated[str, typer.Option("--interface", help="Only with this one.")] = "",
     name: Annotated[str, typer.Option("--offer", help="Only of this name.")] = "",
@@ -197,7 +197,7 @@ def _interfaces(offer: dict[str, Any]) -> str:
 
 def show_offer(
     url: Annotated[str, typer.Argument(metavar="[[OWNER/]MODEL.]OFFER")],
-    form: _FormOption = Format.YAML,
+    form: FormatOption = Format.YAML,
     model: ModelOption = None,
 ) -> None:
     """Show an offer."""
@@ -214,7 +214,7 @@ def remove_offer(
     model: ModelOption = None,
     force: Annotated[bool, typer.Option("--force", help="With the relations by it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    named: _ControllerOption = "",
+    named: ControllerOption = "",
 ) -> None:
     """Offer something no longer."""
     check_controller(named)

@@ -14,20 +14,19 @@ import typer
 import yaml
 
 from machine.client import ActionResult, TimeoutExpiredError
-from machine.console import CommandError, Format, ModelOption, agent, duration, emit
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
 from machine.juju_client import JujuClient, Queued
 
 _EXEC = "juju-exec"
 _KEY = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]*[a-z0-9])?)*")
 _Background = Annotated[bool, typer.Option("--background", help="Do not wait for the end.")]
-_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
 _Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
 
 
 def run(
     arguments: Annotated[list[str], typer.Argument(metavar="UNIT... ACTION [KEY=VALUE...]")],
     model: ModelOption = None,
-    form: _FormOption = Format.PLAIN,
+    form: FormatOption = Format.PLAIN,
     params: Annotated[Path | None, typer.Option("--params", help="YAML file of them.")] = None,
     string_args: Annotated[
         bool, typer.Option("--string-args", help="Values are text, not YAML.")
@@ -65,7 +64,7 @@ def execute(
     ] = None,
     machine: Annotated[str | None, typer.Option("--machine", help="Not offered.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Not offered.")] = False,
-    form: _FormOption = Format.PLAIN,
+    form: FormatOption = Format.PLAIN,
     wait: Annotated[str, typer.Option("--wait", help="How long; 0: as long as.")] = "5m",
     background: _Background = False,
     parallel: Annotated[

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from machine.cli_change import check_placement, config_options, pairs
+from machine.cli_change import (
+    AttachOption,
+    check_placement,
+    check_space,
+    config_options,
+    listed,
+    pairs,
+)
 from machine.console import CommandError, ModelOption, agent, units_of
 from machine.juju_client import JujuClient
 
@@ -18,6 +25,7 @@ _DestroyStorage = Annotated[
 ]
 _Force = Annotated[bool, typer.Option("--force", help="Wait for no failing hook.")]
 _NoWait = Annotated[bool, typer.Option("--no-wait", help="Accepted, with --force.")]
+_Endpoints = Annotated[str, typer.Option("--endpoints", help="Of these alone: NAME,...")]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
 
 
@@ -26,13 +34,14 @@ def add_unit(
     model: ModelOption = None,
     num_units: Annotated[int, typer.Option("--num-units", "-n", min=1, help="How many.")] = 1,
     to: Annotated[str | None, typer.Option("--to", help="Machine 0: there is one.")] = None,
-    attach_storage: Annotated[str | None, typer.Option(help="Not offered.")] = None,
+    attach_storage: AttachOption = None,
 ) -> None:
     """Add units to an application."""
-    if attach_storage is not None:
-        raise CommandError("--attach-storage is not offered on this host")
+    storages = listed(attach_storage)
+    if storages and num_units != 1:
+        raise CommandError("--attach-storage cannot be used with -n")
     check_placement(to)
-    agent(model).add_unit(application, num_units)
+    agent(model).add_unit(application, num_units, storages)
 
 
 def remove_unit(
@@ -155,14 +164,26 @@ def refresh(
     typer.echo(f'Added local charm "{charm}" to the model', err=True)
 
 
-def expose(application: _Application, model: ModelOption = None) -> None:
-    """Say that an application's open ports are meant for other hosts."""
-    agent(model).expose(application, True)
+def expose(
+    application: _Application,
+    model: ModelOption = None,
+    endpoints: _Endpoints = "",
+    to_spaces: Annotated[str, typer.Option(help='"alpha": there is one space.')] = "",
+    to_cidrs: Annotated[str, typer.Option(help="Not offered: nothing is firewalled.")] = "",
+) -> None:
+    """Say that an application's open ports, or those of endpoints, are meant for other hosts."""
+    if to_cidrs:
+        raise CommandError("expose --to-cidrs is not offered on this host: nothing is firewalled")
+    for space in listed(to_spaces):
+        check_space(space)
+    agent(model).expose(application, True, listed(endpoints))
 
 
-def unexpose(application: _Application, model: ModelOption = None) -> None:
+def unexpose(
+    application: _Application, model: ModelOption = None, endpoints: _Endpoints = ""
+) -> None:
     """Say that an application's open ports are meant for this host alone."""
-    agent(model).expose(application, False)
+    agent(model).expose(application, False, listed(endpoints))
 
 
 def trust(

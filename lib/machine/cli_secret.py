@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from machine.console import CommandError, Format, ModelOption, agent, emit
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit
 from machine.tabular import table
 
 _Secret = Annotated[str, typer.Argument(metavar="ID|NAME", help="The secret.")]
@@ -73,7 +73,7 @@ def revoke_secret(
 def secrets(
     model: ModelOption = None,
     owner: Annotated[str | None, typer.Option("--owner", help="Only this one's.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.TABULAR,
+    form: FormatOption = Format.TABULAR,
 ) -> None:
     """List the secrets, without their content."""
     found = agent(model).juju_secrets()
@@ -104,7 +104,7 @@ def show_secret(
     reveal: Annotated[bool, typer.Option("--reveal", help="With its content.")] = False,
     revision: Annotated[int | None, typer.Option("--revision", "-r", help="Which.")] = None,
     revisions: Annotated[bool, typer.Option("--revisions", help="List them.")] = False,
-    form: Annotated[Format, typer.Option("--format", help="Form of the output.")] = Format.YAML,
+    form: FormatOption = Format.YAML,
 ) -> None:
     """Show a secret."""
     if revisions and (reveal or revision is not None):

@@ -6,17 +6,36 @@ import platform
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from machine.client import LogLine, RelationRecord
-from machine.console import CommandError, Format, ModelOption, agent, duration, emit
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
 from machine.selection import select
+from machine.summary import format_oneline, format_summary
 from machine.tabular import format_tabular
 from machine.version import JUJU_VERSION, USER
 
-FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+
+class StatusFormat(StrEnum):
+    """How `status` prints the model; `oneline`, `short` and `line` are the same."""
+
+    TABULAR = "tabular"
+    JSON = "json"
+    YAML = "yaml"
+    ONELINE = "oneline"
+    SHORT = "short"
+    LINE = "line"
+    SUMMARY = "summary"
+
+
+_StatusFormatOption = Annotated[StatusFormat, typer.Option("--format", help="Form of the output.")]
+_BRIEF = {
+    StatusFormat.SUMMARY: format_summary,
+    **dict.fromkeys(("oneline", "short", "line"), format_oneline),
+}
 _Names = list[str] | None
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -41,7 +60,7 @@ def version(
 def status(
     selectors: Annotated[list[str] | None, typer.Argument(help="Applications or units.")] = None,
     model: ModelOption = None,
-    form: FormatOption = Format.TABULAR,
+    form: _StatusFormatOption = StatusFormat.TABULAR,
     relations: Annotated[bool, typer.Option("--relations", help="Show relations.")] = False,
     integrations: Annotated[bool, typer.Option("--integrations", help="--relations.")] = False,
     storage: Annotated[bool, typer.Option("--storage", help="Show storage.")] = False,
@@ -58,8 +77,11 @@ def status(
 
     def show(found: dict[str, Any]) -> None:
         chosen = select(found, selectors or ())
-        if form in (Format.JSON, Format.YAML):
-            emit(chosen, form)
+        if form in (StatusFormat.JSON, StatusFormat.YAML):
+            emit(chosen, Format(form.value))
+            return
+        if form in _BRIEF:
+            typer.echo(_BRIEF[form](chosen))
             return
         if not storage:
             chosen["storage"] = {}

@@ -6,17 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from machine.console import CommandError, Format, ModelOption, agent, emit
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit
 from machine.tabular import attachments, table
 
-_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
 _Storages = Annotated[list[str], typer.Argument(metavar="STORAGE...", help="Which, e.g. data/0.")]
 _Force = Annotated[bool, typer.Option("--force", help="Accepted.")]
 
 
 def storage(
     model: ModelOption = None,
-    form: _FormOption = Format.TABULAR,
+    form: FormatOption = Format.TABULAR,
     filesystem: Annotated[bool, typer.Option("--filesystem", help="Only such.")] = False,
     volume: Annotated[bool, typer.Option("--volume", help="Only such.")] = False,
 ) -> None:
@@ -48,7 +47,7 @@ def _rows(name: str, instance: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def show_storage(
-    storages: _Storages, model: ModelOption = None, form: _FormOption = Format.YAML
+    storages: _Storages, model: ModelOption = None, form: FormatOption = Format.YAML
 ) -> None:
     """Show instances of storage."""
     found = agent(model).status()["storage"].get("storage", {})
@@ -58,7 +57,7 @@ def show_storage(
     emit({name: found[name] for name in storages}, form)
 
 
-def storage_pools(model: ModelOption = None, form: _FormOption = Format.TABULAR) -> None:
+def storage_pools(model: ModelOption = None, form: FormatOption = Format.TABULAR) -> None:
     """List where storage comes from: this host's file system, and files of it as devices."""
     # Here, for the other commands start faster without it.
     from machine.storage import POOLS

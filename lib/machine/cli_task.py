@@ -10,11 +10,10 @@ import typer
 
 from machine.cli_run import as_task, by_operation, print_results
 from machine.client import TimeoutExpiredError, action_result
-from machine.console import CommandError, Format, ModelOption, agent, duration, emit
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
 from machine.juju_client import JujuClient
 from machine.tabular import table
 
-_FormOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
 _Names = list[str] | None
 _Wait = Annotated[str, typer.Option("--wait", help="For its end, how long; 0: do not.")]
 _Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
@@ -25,7 +24,7 @@ def actions(
     application: Annotated[str, typer.Argument(help="The application.")],
     model: ModelOption = None,
     schema: Annotated[bool, typer.Option("--schema", help="With their parameters.")] = False,
-    form: _FormOption = Format.TABULAR,
+    form: FormatOption = Format.TABULAR,
 ) -> None:
     """List the actions of an application's charm."""
     found = agent(model).juju_charm_actions(application)
@@ -45,7 +44,7 @@ def show_action(
     application: Annotated[str, typer.Argument(help="The application.")],
     action: Annotated[str, typer.Argument(help="Its action.")],
     model: ModelOption = None,
-    form: _FormOption = Format.YAML,
+    form: FormatOption = Format.YAML,
 ) -> None:
     """Show what an action is for and what it takes."""
     found = agent(model).juju_charm_actions(application)
@@ -56,7 +55,7 @@ def show_action(
 
 def operations(
     model: ModelOption = None,
-    form: _FormOption = Format.TABULAR,
+    form: FormatOption = Format.TABULAR,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Only the last so many.")] = 50,
     offset: Annotated[int, typer.Option("--offset", min=0, help="Without the first.")] = 0,
     named: Annotated[_Names, typer.Option("--actions", help="Only these.")] = None,
@@ -105,7 +104,7 @@ def _wanted(tasks: Sequence[Mapping[str, Any]], wanted: Mapping[str, set[str]]) 
 def show_operation(
     number: Annotated[str, typer.Argument(metavar="ID", help="The operation.")],
     model: ModelOption = None,
-    form: _FormOption = Format.YAML,
+    form: FormatOption = Format.YAML,
     wait: _Wait = "0",
     utc: _Utc = False,
 ) -> None:
@@ -124,7 +123,7 @@ def show_operation(
 def show_task(
     number: Annotated[str, typer.Argument(metavar="ID", help="The task.")],
     model: ModelOption = None,
-    form: _FormOption = Format.PLAIN,
+    form: FormatOption = Format.PLAIN,
     wait: _Wait = "0",
     utc: _Utc = False,
 ) -> None:

@@ -105,7 +105,11 @@ class Client:
     # ---- the model
 
     def deploy(
-        self, bundle: Path, overlays: Sequence[Path] = (), dry_run: bool = False
+        self,
+        bundle: Path,
+        overlays: Sequence[Path] = (),
+        dry_run: bool = False,
+        storage: Sequence[str] = (),
     ) -> list[str]:
         """Bring the model to what a bundle says; it is verified whole first.
 
@@ -113,28 +117,34 @@ class Client:
             bundle: the bundle's file.
             overlays: files merged over it, in order.
             dry_run: change nothing.
+            storage: that was detached, for the one new unit there is.
 
         Returns:
             A line for each thing that changed; none if all was there already.
 
         Raises:
             BundleError: something in it is wrong; nothing has changed.
+            ChangeError: the unit has no use for the storage; nothing has changed.
         """
-        files = [str(o.absolute()) for o in overlays]
-        file = str(bundle.absolute())
-        return self._call("deploy", bundle_file=file, overlays=files, dry_run=dry_run)
+        return self._call(
+            "deploy",
+            bundle_file=str(bundle.absolute()),
+            overlays=[str(overlay.absolute()) for overlay in overlays],
+            dry_run=dry_run,
+            storage=list(storage),
+        )
 
     def remove_application(self, app: str, force: bool = False) -> None:
         """Let an application go; its hooks run first, and with `force` may fail."""
         self._call("remove_application", application=app, force=force)
 
-    def add_unit(self, app: str, count: int = 1) -> None:
-        """Add units to an application.
+    def add_unit(self, app: str, count: int = 1, storage: Sequence[str] = ()) -> None:
+        """Add units to an application, or one that gets storage which was detached.
 
         Raises:
-            ChangeError: there is no such application, or it is a subordinate.
+            ChangeError: no such application, it is a subordinate, or has no use for the storage.
         """
-        self._call("add_unit", application=app, count=count)
+        self._call("add_unit", application=app, count=count, storage=list(storage))
 
     def remove_unit(self, unit: str, force: bool = False) -> None:
         """Let a unit go, with its subordinates; hooks run first, and with `force` may fail."""

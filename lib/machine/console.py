@@ -38,6 +38,10 @@ ModelOption = Annotated[
 ]
 
 
+FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+ControllerOption = Annotated[str, typer.Option("--controller", "-c", help="There is one.")]
+
+
 def agent(model: str | None = None) -> JujuClient:
     """One model of the agent that the environment names.
 

@@ -5,12 +5,13 @@ charm it forks one process that loads the charm's module up to its call of `ops.
 hook that process forks once more, and the child makes that call. Other charms' hooks are
 programs, started by the root. Each such server takes orders from one end of a socket pair that
 the agent holds the other end of; when the agent is gone, all running hooks are killed.
+
+A server forks ahead: a child waits for the next hook, so that no hook waits for the fork.
 """
 
 from __future__ import annotations
 
 import argparse
-import array
 import atexit
 import ctypes
 import gc
@@ -26,15 +27,17 @@ import threading
 import traceback
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from machine import hook_tool
 
 MESSAGE_SIZE = 1 << 20
 _PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,14 @@ class _AgentGoneError(Exception):
     """The agent closed its end."""
 
 
+@dataclass(frozen=True)
+class _Spare:
+    """A child that was forked ahead, and where it waits for its hook."""
+
+    pid: int
+    orders: socket.socket
+
+
 class Server:
     """Takes orders, and reports `{id, code}` when a hook has ended."""
 
@@ -77,24 +88,23 @@ class Server:
         self._lock = lock
         self._enter = enter
         self._selector = selectors.DefaultSelector()
-        self._selector.register(control, selectors.EVENT_READ)
+        self._selector.register(control, selectors.EVENT_READ, self._take)
         # Told by a signal, not by pidfd_open(2): snapd 2.57 forbids that to a snap.
         self._ended, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._selector.register(self._ended, selectors.EVENT_READ)
+        self._selector.register(self._ended, selectors.EVENT_READ, self._reap)
         signal.signal(signal.SIGCHLD, _noticed)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         self._children: set[int] = set()
         self._hooks: dict[int, int] = {}
+        self._spare: _Spare | None = None
 
     def serve(self) -> NoReturn:
         """Serve until the agent is gone, then kill what runs."""
         try:
             while True:
+                self._spare = self._spare or self._fork_ahead()
                 for key, _ in self._selector.select():
-                    if key.fileobj is self._control:
-                        self._take(*self._receive())
-                    else:
-                        self._reap()
+                    key.data()
         except _AgentGoneError:
             for pid in self._hooks:
                 _kill_group(pid, signal.SIGKILL)
@@ -102,77 +112,135 @@ class Server:
                 os.waitpid(pid, 0)
             os._exit(0)
 
-    def _receive(self) -> tuple[Order, list[int]]:
-        size = array.array("i").itemsize
-        try:
-            data, ancillary, _, _ = self._control.recvmsg(
-                MESSAGE_SIZE, socket.CMSG_SPACE(4 * size)
-            )
-        except ConnectionError:
-            raise _AgentGoneError from None
-        if not data:
-            raise _AgentGoneError
-        descriptors = array.array("i")
-        for level, kind, content in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                descriptors.frombytes(content[: len(content) - len(content) % size])
-        return Order(**json.loads(data)), list(descriptors)
-
-    def _take(self, order: Order, descriptors: list[int]) -> None:
+    def _take(self) -> None:
+        message, descriptors = _receive(self._control)
+        order = _order(message)
         if order.kind == "kill":
             for pid, number in self._hooks.items():
                 if number == order.id:
                     _kill_group(pid, signal.Signals(order.signal))
-            return
-        pid = os.fork()
-        if not pid:
-            self._become(order, descriptors)
+        elif order.kind == "charm":
+            self._watch(os.fork() or self._become_server(order, *descriptors))
+        elif order.kind == "hook":
+            spare, self._spare = self._spare or self._fork_ahead(), None
+            self._hooks[spare.pid] = order.id
+            with suppress(ConnectionError):  # it was killed, which its end will tell
+                socket.send_fds(spare.orders, [message], descriptors)
+            heard = partial(self._hear, spare)
+            self._selector.register(spare.orders, selectors.EVENT_READ, heard)
         for descriptor in descriptors:
             os.close(descriptor)
-        self._children.add(pid)
-        if order.kind == "hook":
-            _own_group(pid)
-            self._hooks[pid] = order.id
 
-    def _become(self, order: Order, descriptors: list[int]) -> NoReturn:
-        """In the child: forget the parent's descriptors, and be the charm's server or the hook."""
+    def _fork_ahead(self) -> _Spare:
+        ours, theirs = pair()
+        pid = os.fork()
+        if not pid:
+            ours.close()
+            self._become_hook(theirs)
+        theirs.close()
+        _own_group(pid)
+        self._watch(pid)
+        return _Spare(pid, ours)
+
+    def _watch(self, pid: int) -> None:
+        self._children.add(pid)
+
+    def _become_server(self, order: Order, control: int) -> NoReturn:
+        """In a child: be the server of a charm."""
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.close(self._wake)
-            for key in tuple(self._selector.get_map().values()):
-                os.close(key.fd)
-            self._selector.close()
-            if order.kind == "charm":
-                serve_charm(order, socket.socket(fileno=descriptors[0]), self._lock)
-            os.close(self._lock)
-            _die_with_parent()
-            _run_hook(order, descriptors, self._enter)
+            self._forget()
+            serve_charm(order, socket.socket(fileno=control), self._lock)
         except BaseException:
             traceback.print_exc()
         os._exit(1)
+
+    def _become_hook(self, orders: socket.socket) -> NoReturn:
+        """In a child: wait for the order of a hook, and be that."""
+        try:
+            self._forget()
+            os.close(self._lock)
+            _be_a_hook()
+            message, descriptors = _receive(orders)
+            code = _run_hook(_order(message), descriptors, self._enter)
+            orders.send(b"%d" % code)
+            os._exit(code)
+        except _AgentGoneError:
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+
+    def _forget(self) -> None:
+        """Close what is the parent's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(self._wake)
+        for key in tuple(self._selector.get_map().values()):
+            os.close(key.fd)
+        self._selector.close()
+        if self._spare is not None:
+            self._spare.orders.close()
 
     def _reap(self) -> None:
         os.read(self._ended, 4096)
         for pid in tuple(self._children):
             found, status = os.waitpid(pid, os.WNOHANG)
-            if found:
-                self._children.remove(pid)
-                self._bury(pid, os.waitstatus_to_exitcode(status))
+            if not found:
+                continue
+            self._children.remove(pid)
+            if self._spare and self._spare.pid == pid:
+                self._spare.orders.close()
+                self._spare = None
+            self._report(pid, os.waitstatus_to_exitcode(status))
 
-    def _bury(self, pid: int, code: int) -> None:
+    def _hear(self, hook: _Spare) -> None:
+        """Take a hook's exit code from itself, if it says any: its process takes longer to end."""
+        code = b""
+        with suppress(ConnectionError):  # it was killed before it took its order
+            code = hook.orders.recv(16)
+        self._selector.unregister(hook.orders)
+        hook.orders.close()
+        if code:
+            self._report(hook.pid, int(code))
+
+    def _report(self, pid: int, code: int) -> None:
         number = self._hooks.pop(pid, None)
-        if number is not None:
-            self._report(id=number, code=code)
-
-    def _report(self, **report: int) -> None:
+        if number is None:
+            return
         try:
-            self._control.send(json.dumps(report).encode())
+            self._control.send(json.dumps({"id": number, "code": code}).encode())
         except ConnectionError:
             raise _AgentGoneError from None
 
 
-def _noticed(_number: int, _frame: FrameType | None) -> None:
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a connection for orders and reports, each of which is one message."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MESSAGE_SIZE)
+    return ends
+
+
+def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
+    """Wait for an order; return it with the descriptors that came along.
+
+    Raises:
+        _AgentGoneError: there will be none.
+    """
+    try:
+        message, descriptors, _, _ = socket.recv_fds(orders, MESSAGE_SIZE, 4)
+    except ConnectionError:
+        raise _AgentGoneError from None
+    if not message:
+        raise _AgentGoneError
+    return message, descriptors
+
+
+def _order(message: bytes) -> Order:
+    return Order(**json.loads(message))
+
+
+def _noticed(_number: int, _frame: types.FrameType | None) -> None:
     """Let SIGCHLD be delivered; what it says comes by the descriptor that it wakes."""
 
 
@@ -194,7 +262,7 @@ def _own_group(pid: int) -> None:
 def _die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies."""
     parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -202,11 +270,18 @@ def _die_with_parent() -> None:
 # ---- the process of one hook
 
 
-def _run_hook(order: Order, descriptors: list[int], enter: Callable[[], None]) -> NoReturn:
+def _be_a_hook() -> None:
+    """Do what is the same for all hooks."""
+    _die_with_parent()
     _own_group(0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     stdin = os.open(os.devnull, os.O_RDONLY)
-    for number, descriptor in enumerate((stdin, *descriptors)):
+    os.dup2(stdin, 0)
+    os.close(stdin)
+
+
+def _run_hook(order: Order, descriptors: list[int], enter: Callable[[], None]) -> int:
+    for number, descriptor in enumerate(descriptors, start=1):
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.chdir(order.charm)
@@ -214,7 +289,7 @@ def _run_hook(order: Order, descriptors: list[int], enter: Callable[[], None]) -
         _exec(order)
     os.environ.clear()
     os.environ.update(order.env)
-    os._exit(_exit_code(enter))
+    return _exit_code(enter)
 
 
 def _exec(order: Order) -> NoReturn:

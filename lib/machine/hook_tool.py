@@ -17,9 +17,13 @@ def pack(*fields: bytes) -> bytes:
     return b"%d:%s," % (len(body), body)
 
 
-def unpack(body: bytes) -> list[bytes]:
-    """The fields of a message's body."""
-    fields: list[bytes] = []
+def unpack(received: bytearray) -> list[bytes] | None:
+    """Take a message's fields from what was received; None while some of it is still to come."""
+    start = received.find(b":") + 1
+    if not start or len(received) <= (end := start + int(received[: start - 1])):
+        return None
+    body, fields = bytes(received[start:end]), list[bytes]()
+    del received[: end + 1]
     while body:
         length, _, rest = body.partition(b":")
         size = int(length)
@@ -35,22 +39,13 @@ def call(connection: socket, *fields: bytes) -> list[bytes]:
         ConnectionError: the agent closed the connection: the hook's context is over.
     """
     connection.sendall(pack(*fields))
-    received = b""
-    while b":" not in received:
-        received += _more(connection)
-    length, _, body = received.partition(b":")
-    parts, missing = [body], int(length) + 1 - len(body)
-    while missing > 0:
-        parts.append(_more(connection))
-        missing -= len(parts[-1])
-    return unpack(b"".join(parts)[:-1])
-
-
-def _more(connection: socket) -> bytes:
-    received = connection.recv(65536)
-    if not received:
-        raise ConnectionError("the agent closed the connection")
-    return received
+    received = bytearray()
+    while (answer := unpack(received)) is None:
+        more = connection.recv(65536)
+        if not more:
+            raise ConnectionError("the agent closed the connection")
+        received += more
+    return answer
 
 
 def _reads_stdin(arguments: list[str]) -> bool:

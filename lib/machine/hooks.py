@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import filecmp
 import logging
 import os
@@ -141,10 +142,9 @@ class Hooks:
         idle = (u for u in model.units.values() if u.name not in self._running)
         times = (self._agenda.wake_at(model, u, now) for u in idle)
         nearest = min((t for t in times if t is not None), default=None)
-        try:
-            await asyncio.wait_for(self._wake.wait(), nearest and max(nearest - time.time(), 0.0))
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(nearest and max(nearest - time.time(), 0.0)):
+                await self._wake.wait()
 
     def _start_due(self, now: float) -> None:
         for name, hook in self._due(now):

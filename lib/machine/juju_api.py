@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import (
+    action_changes,
     bridge,
     bundle_view,
     changes,
@@ -54,7 +55,7 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         return bundle_view.difference(Path(bundle_file), files, store.model)
 
     def offer(application: str, endpoints: list[str], name: str) -> str:
-        store.commit(bridge.offer(store.model, application, tuple(endpoints), name))
+        store.commit(changes.offer(store.model, application, endpoints, name))
         return bridge.offer_url(store.model, name)
 
     def remove_offer(name: str, force: bool) -> None:
@@ -63,8 +64,9 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
     def remove_saas(name: str) -> None:
         store.commit(bridge.remove_saas(store.model, name, time.time()))
 
-    def expose(application: str, exposed: bool) -> None:
-        store.commit(_altered(store.model, SetExposed(application, exposed)))
+    def expose(application: str, exposed: bool, endpoints: list[str]) -> None:
+        change = SetExposed(application, exposed, tuple(endpoints))
+        store.commit(_altered(store.model, change))
 
     def trust(application: str, trusted: bool) -> None:
         store.commit(_altered(store.model, SetTrust(application, trusted)))
@@ -100,7 +102,7 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         return describe.actions(known.charm)
 
     def cancel_task(number: str) -> None:
-        store.commit(changes.cancel(store.model, number, time.time()))
+        store.commit(action_changes.cancel(store.model, number, time.time()))
 
     def juju_actions() -> dict[str, Any]:
         return {number: asdict(action) for number, action in store.model.actions.items()}

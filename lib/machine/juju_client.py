@@ -125,9 +125,14 @@ class JujuClient(Client):
         """
         self._call("remove_saas", name=name)
 
-    def expose(self, application: str, exposed: bool) -> None:
-        """Say whether an application's ports are meant for other hosts."""
-        self._call("expose", application=application, exposed=exposed)
+    def expose(self, application: str, exposed: bool, endpoints: Sequence[str] = ()) -> None:
+        """Say whether an application's ports, or those of endpoints, are meant for other hosts.
+
+        Raises:
+            ChangeError: no such application or endpoint.
+        """
+        named = list(endpoints)
+        self._call("expose", application=application, exposed=exposed, endpoints=named)
 
     def trust(self, application: str, trusted: bool) -> None:
         """Say whether an application's charm may see credentials."""

@@ -186,6 +186,7 @@ class Application:
         charm_revision: counts deployments of another charm to it, from 0.
         options: set by the operator; defaults are in `charm`.
         status: set by the leader; None while it is derived from the units'.
+        exposed_endpoints: those that are exposed, where not all are.
         version: of the workload, as its charm reports it.
         next_unit: number of the next unit; numbers are not used twice.
         resources: path of each resource's file.
@@ -200,6 +201,7 @@ class Application:
     options: Mapping[str, Value] = field(default_factory=dict[str, Value])
     trust: bool = False
     exposed: bool = False
+    exposed_endpoints: tuple[str, ...] = ()
     life: Life = Life.ALIVE
     status: Status | None = None
     version: str = ""

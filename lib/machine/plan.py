@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from machine.charm import CharmMetadata, Value
@@ -22,6 +22,7 @@ class AddApplication:
         resources: path of each resource's file.
         storage: for each storage of the charm, how many instances every unit gets.
         storage_sizes: and how large they are, in MiB.
+        exposed_endpoints: those that are exposed, where not all are.
     """
 
     name: str
@@ -33,6 +34,7 @@ class AddApplication:
     storage_sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     trust: bool = False
     exposed: bool = False
+    exposed_endpoints: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"deploy application {self.name} from {self.charm_path}"
@@ -87,10 +89,11 @@ class SetTrust:
 
 @dataclass(frozen=True)
 class SetExposed:
-    """Whether the application's open ports are meant for other hosts."""
+    """Whether the open ports of the application, or of endpoints, are meant for other hosts."""
 
     application: str
     exposed: bool
+    endpoints: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{'expose' if self.exposed else 'unexpose'} {self.application}"
@@ -100,10 +103,11 @@ class SetExposed:
 class AddUnit:
     """One more unit of a principal application; subordinates' units come with their principals.
 
-    The unit's number is the application's next.
+    The unit's number is the application's next; it gets `storage`, ids of what was detached.
     """
 
     application: str
+    storage: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"add unit of {self.application}"
@@ -121,6 +125,18 @@ class AddRelation:
         return f"add relation {self.provider} - {self.requirer}"
 
 
+@dataclass(frozen=True)
+class AddOffer:
+    """Endpoints of an application that other models may relate to."""
+
+    name: str
+    application: str
+    endpoints: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"create offer {self.name} using {self.application}:{','.join(self.endpoints)}"
+
+
 Change = (
     AddApplication
     | RefreshCharm
@@ -130,6 +146,7 @@ Change = (
     | SetExposed
     | AddUnit
     | AddRelation
+    | AddOffer
 )
 
 
@@ -143,3 +160,12 @@ class Plan:
 
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def with_storage(self, storage: Sequence[str]) -> Plan:
+        """The plan where its new unit gets storage that was detached."""
+        given = tuple(storage)
+        changes = (
+            replace(change, storage=given) if isinstance(change, AddUnit) else change
+            for change in self.changes
+        )
+        return replace(self, changes=tuple(changes)) if given else self

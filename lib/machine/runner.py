@@ -10,10 +10,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from machine.fork_server import MESSAGE_SIZE, Order
+from machine.fork_server import MESSAGE_SIZE, Order, pair
 
 _GRACE = 5.0
 """Seconds that a hook has to end after SIGTERM, before SIGKILL."""
@@ -147,7 +147,7 @@ class Runner:
         return self._root
 
     def _start_root(self) -> _Connection:
-        ours, theirs = _pair()
+        ours, theirs = pair()
         command = [sys.executable, "-m", "machine.fork_server", f"--control={theirs.fileno()}"]
         command.append(f"--lock={self._lock}")
         package = str(Path(__file__).parent.parent)
@@ -166,13 +166,14 @@ class Runner:
         return self._connected(ours)
 
     def _start_charm(self, root: _Connection, job: Job) -> _Connection:
-        ours, theirs = _pair()
+        ours, theirs = pair()
         order = Order("charm", charm=str(job.charm), path=list(job.path))
         self._send(root, order, [theirs.fileno()])
         theirs.close()
         return self._connected(ours)
 
     def _connected(self, ours: socket.socket) -> _Connection:
+        ours.setblocking(False)
         connection = _Connection(ours)
         asyncio.get_running_loop().add_reader(ours, self._receive, connection)
         return connection
@@ -204,21 +205,13 @@ class Runner:
         if connection.lost:
             return
         try:
-            socket.send_fds(connection.socket, [json.dumps(asdict(order)).encode()], descriptors)
+            socket.send_fds(connection.socket, [json.dumps(vars(order)).encode()], descriptors)
         except ConnectionError:
             self._lose(connection)
 
 
 _LOST = 1 << 16
 """In place of an exit code: the server of the hook is gone."""
-
-
-def _pair() -> tuple[socket.socket, socket.socket]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
-    for end in (ours, theirs):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MESSAGE_SIZE)
-    return ours, theirs
 
 
 class _Pipe:

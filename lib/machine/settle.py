@@ -6,7 +6,7 @@ leaves the model and takes its databags, grants and secrets along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -38,8 +38,17 @@ def settle(model: Model, now: float) -> Model:
             return model
 
 
-def new_unit(model: Model, application: str, now: float, principal: str | None = None) -> Model:
-    """The model with one more unit of the application, and the storage its charm asks for."""
+def new_unit(
+    model: Model,
+    application: str,
+    now: float,
+    principal: str | None = None,
+    attached: Sequence[str] = (),
+) -> Model:
+    """The model with one more unit of the application, and the storage its charm asks for.
+
+    Storage that was detached and is named in `attached` counts as some of that.
+    """
     owner = model.applications[application]
     unit = Unit(
         f"{application}/{owner.next_unit}",
@@ -49,9 +58,13 @@ def new_unit(model: Model, application: str, now: float, principal: str | None =
         last_hook=now,
     )
     model = model.with_application(replace(owner, next_unit=owner.next_unit + 1)).with_unit(unit)
-    for storage in owner.charm.storage.values():
-        for _ in range(owner.storage.get(storage.name, storage.least)):
-            model = new_storage(model, unit.name, storage.name)
+    given = [replace(model.storages[i], unit=unit.name) for i in attached]
+    for storage in given:
+        model = model.with_storage(storage)
+    for declared in owner.charm.storage.values():
+        wanted = owner.storage.get(declared.name, declared.least)
+        for _ in range(wanted - sum(s.name == declared.name for s in given)):
+            model = new_storage(model, unit.name, declared.name)
     return model
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from machine.changes import ChangeError
+from machine.changes import ChangeError, attachable
 from machine.charm import size_mib
 from machine.model import Life, Model, Storage, Unit
 from machine.settle import new_storage, settle
@@ -93,12 +93,7 @@ def attach_storage(model: Model, unit: str, storage_id: str, now: float) -> Mode
     Raises:
         ChangeError: no such unit or storage, it is attached, or the unit has no use for it.
     """
-    owner, storage = _storage_owner(model, unit), _storage(model, storage_id)
-    if storage.unit:
-        raise ChangeError(f'storage "{storage_id}" is attached to {storage.unit}')
-    declared = model.applications[owner.application].charm.storage.get(storage.name)
-    if declared is None or declared.type != storage.kind:
-        raise ChangeError(f'charm storage "{storage.name}" not found')
+    storage = attachable(model, _storage_owner(model, unit).application, storage_id)
     return settle(model.with_storage(replace(storage, unit=unit)), now)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -159,7 +160,7 @@ class Store:
             for key, thing in new.items():
                 if old.get(key) is not thing:
                     self._put(kind, str(key), adapter.dump_json(thing))
-        if _bare(before) != _bare(after):
+        if _own(before) != _own(after):
             self._put("model", "", _MODEL.dump_json(_bare(after)))
 
     def _put(self, kind: str, key: str, body: bytes) -> None:
@@ -227,7 +228,11 @@ class Store:
             self._db.execute(f"DELETE FROM {table} WHERE id <= ?", (newest - keep,))  # noqa: S608
 
 
+_own = attrgetter(*(f.name for f in fields(Model) if f.name not in _KINDS))
+"""The values of the model's own fields."""
+
+
 def _bare(model: Model) -> Model:
-    """The model's own fields, without what it holds."""
+    """The model with its own fields, without what it holds."""
     nothing: dict[str, Any] = {kind: {} for kind in _KINDS}
     return replace(model, **nothing)

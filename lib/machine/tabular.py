@@ -102,13 +102,13 @@ def _offer_rows(status: Mapping[str, Any]) -> Iterator[list[str]]:
 
 def _scale(status: Mapping[str, Any], application: str) -> str:
     """How many units there are; `up/all` while some are not up."""
-    units = [u for name, u, _ in _units(status) if name.startswith(f"{application}/")]
+    units = [u for name, u, _ in units_with_depth(status) if name.startswith(f"{application}/")]
     up = sum(u["juju-status"]["current"] in ("executing", "idle", "running") for u in units)
     return str(up) if up == len(units) else f"{up}/{len(units)}"
 
 
-def _units(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], int]]:
-    """Units with their depth: subordinates follow their principals."""
+def units_with_depth(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    """All units by name, with how deep they are: subordinates follow their principals."""
     for _, application in sorted(status["applications"].items()):
         for name, unit in application.get("units", {}).items():
             yield name, unit, 0
@@ -117,7 +117,7 @@ def _units(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], 
 
 
 def _unit_rows(status: Mapping[str, Any]) -> Iterator[list[str]]:
-    for name, unit, depth in _units(status):
+    for name, unit, depth in units_with_depth(status):
         agent = unit["juju-status"]
         message = unit["workload-status"].get("message", "")
         if agent["current"] == "executing" and agent.get("message"):

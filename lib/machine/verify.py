@@ -13,6 +13,7 @@ from pathlib import Path
 
 from machine.assumes import unmet
 from machine.bundlefile import ApplicationSpec, Bundle, Place
+from machine.changes import not_offered
 from machine.charm import (
     CharmError,
     CharmMetadata,
@@ -26,6 +27,7 @@ from machine.plan import AddRelation
 from machine.relate import RelationError, relate, suggest
 from machine.storage import POOLS, offered
 from machine.storage_changes import parse_directive
+from machine.version import USER
 
 _APPLICATION = r"[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*"
 _LONGEST = 200
@@ -96,6 +98,9 @@ class Verification:
             self.wrong(here, f"application name of {len(name)} characters: at most {_LONGEST}")
         if spec.num_units is not None and spec.scale is not None:
             self.wrong((*here, "scale"), f"{name}: cannot specify both scale and num_units")
+        if spec.expose and spec.exposed_endpoints:
+            both = "cannot specify both expose and exposed-endpoints"
+            self.wrong((*here, "exposed-endpoints"), f"{name}: {both}")
         if spec.units < 0:
             self.wrong((*here, "num_units"), f"{name}: negative number of units")
         for key in ("placement", "devices"):
@@ -146,6 +151,8 @@ class Verification:
         self._names(name, "bindings", spec.bindings, {"", *charm.endpoints, *charm.extra_bindings})
         self._names(name, "resources", spec.resources, charm.resources)
         self._names(name, "storage", spec.storage, charm.storage)
+        self._names(name, "exposed-endpoints", spec.exposed_endpoints, {"", *charm.endpoints})
+        self._offers(name, spec, charm)
         for resource, path in spec.resources.items():
             self._resource(name, resource, path)
         for storage, directive in spec.storage.items():
@@ -219,9 +226,22 @@ class Verification:
         if any(spec.bindings.values()):
             self.warn((*here, "bindings"), f"{name}: ignored: this host has no spaces")
         if spec.exposed_endpoints:
-            self.warn((*here, "exposed-endpoints"), f"{name}: ignored: nothing is firewalled")
-        if spec.offers:
-            self.warn((*here, "offers"), f"{name}: ignored: offer with juju offer")
+            self.warn((*here, "exposed-endpoints"), f"{name}: kept: nothing is firewalled")
+
+    def _offers(self, name: str, spec: ApplicationSpec, charm: CharmMetadata) -> None:
+        for offer, wanted in spec.offers.items():
+            place = ("applications", name, "offers", offer)
+            if not wanted.endpoints:
+                self.wrong(place, f"{name}: offer {offer}: no endpoints")
+            for problem in not_offered(charm, name, wanted.endpoints):
+                self.wrong(place, f"offer {offer}: {problem}")
+            for user in wanted.acl:
+                if user != USER:
+                    self.wrong(place, f'{name}: offer {offer}: user "{user}" not found')
+            before = self.existing.offers.get(offer)
+            if before and before.application != name:
+                taken = f"already exists, of application {before.application}"
+                self.wrong(place, f'{name}: offer "{offer}" {taken}')
 
     def _against_existing(self, name: str, charm: CharmMetadata) -> None:
         if (before := self.existing.applications.get(name)) is None:

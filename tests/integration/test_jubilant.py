@@ -93,6 +93,24 @@ def test_an_application_is_exposed(pair: jubilant.Juju):
     assert not pair.status().apps["web"].exposed
 
 
+def test_endpoints_of_an_application_are_exposed(pair: jubilant.Juju):
+    pair.cli("expose", "web", "--endpoints", "database")
+    assert pair.status().apps["web"].exposed
+    pair.cli("unexpose", "web", "--endpoints", "database")
+    assert not pair.status().apps["web"].exposed
+    with pytest.raises(jubilant.CLIError, match='endpoint "nothing" not found'):
+        pair.cli("expose", "web", "--endpoints", "nothing")
+
+
+def test_what_is_printed_can_be_written_to_a_file(pair: jubilant.Juju, tmp_path: Path):
+    file = tmp_path / "status"
+    assert pair.cli("status", "--format=oneline", "-o", str(file)) == ""
+    assert "- db/0: " in file.read_text()
+    with pytest.raises(jubilant.CLIError):
+        pair.cli("show-unit", "nobody/0", "--output", str(file))
+    assert "- db/0: " in file.read_text()
+
+
 class TestRun:
     def test_an_action_has_results(self, pair: jubilant.Juju):
         task = pair.run("db/leader", "rotate", {"suffix": "z"})

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from machine.client import BundleError, ChangeError, TimeoutExpiredError
@@ -214,6 +215,19 @@ class TestCrash:
         awaited.touch()
         agent.settle()
         assert agent.outcomes("recorder/0", "config-changed") == ["done", "killed", "done"]
+
+    def test_a_killed_process_that_waits_for_its_hook_is_made_up_for(self, agent: Agent):
+        awaited, (hook, _) = self.begin_waiting(agent)
+        server = psutil.Process(hook).parent()
+        assert server is not None
+        (spare,) = (child for child in server.children() if child.pid != hook)
+        spare.kill()
+        until(lambda: not running(spare.pid) or None, "the spare process is dead")
+        awaited.touch()
+        agent.settle()
+        agent.client.set_config("recorder", {"wait-for": ""})
+        agent.settle()
+        assert agent.outcomes("recorder/0", "config-changed") == ["done"] * 3
 
     def test_an_action_that_ran_has_failed_and_is_not_run_again(self, agent: Agent):
         agent.deploy(ONE)

@@ -43,7 +43,7 @@ def model(identifier: str, name: str, application: Application) -> Model:
 @pytest.fixture
 def provider() -> Model:
     db = Application("db", charm("db", provides={"sql": "sql", "host": {"interface": "h"}}), "/db")
-    return bridge.offer(model(THERE, "backend", db), "db", ("sql",), "store")
+    return changes.offer(model(THERE, "backend", db), "db", ("sql",), "store")
 
 
 @pytest.fixture
@@ -164,9 +164,9 @@ class TestSecrets:
 class TestRefusals:
     def test_what_is_not_there_is_not_offered(self, provider: Model):
         with pytest.raises(ChangeError, match='application "nobody" not found'):
-            bridge.offer(provider, "nobody", ("sql",), "x")
+            changes.offer(provider, "nobody", ("sql",), "x")
         with pytest.raises(ChangeError, match='has no endpoint "nothing" to offer'):
-            bridge.offer(provider, "db", ("nothing",), "x")
+            changes.offer(provider, "db", ("nothing",), "x")
 
     def test_what_is_not_offered_is_not_consumed(self, provider: Model, consumer: Model):
         with pytest.raises(ChangeError, match=r'application offer "admin/backend\.x" not found'):

@@ -9,8 +9,9 @@ from textwrap import dedent
 
 import pytest
 
+from machine import changes
 from machine.bundle import BundleError, plan
-from machine.model import Application, Life, Model, Relation, Scope, Status, Unit
+from machine.model import Application, Life, Model, Offer, Relation, Scope, Status, Unit
 from machine.plan import (
     AddApplication,
     AddRelation,
@@ -459,6 +460,36 @@ def test_a_problem_in_an_overlay_is_placed_in_the_overlay(folder: Path):
             id="saas",
         ),
         pytest.param(
+            "options: {size: 2}",
+            "offers: {store: {endpoints: [sqll]}}",
+            'bundle.yaml:6: offer store: application "db" has no endpoint "sqll" to offer',
+            id="offer of an unknown endpoint",
+        ),
+        pytest.param(
+            "options: {size: 2}",
+            "offers: {store: {endpoints: []}}",
+            "bundle.yaml:6: db: offer store: no endpoints",
+            id="empty offer",
+        ),
+        pytest.param(
+            "options: {size: 2}",
+            "offers: {store: {endpoints: [sql], acl: {bob: consume}}}",
+            'bundle.yaml:6: db: offer store: user "bob" not found',
+            id="offer to an unknown user",
+        ),
+        pytest.param(
+            "options: {size: 2}",
+            "exposed-endpoints: {sqll: {}}",
+            """bundle.yaml:6: db: exposed-endpoints: "sqll" is not declared by the charm""",
+            id="unknown endpoint to expose",
+        ),
+        pytest.param(
+            "options: {size: 2}",
+            "expose: true\n    exposed-endpoints: {sql: {}}",
+            "bundle.yaml:7: db: cannot specify both expose and exposed-endpoints",
+            id="everything and an endpoint exposed",
+        ),
+        pytest.param(
             'machines:\n  "0":',
             'bundle: kubernetes\nmachines:\n  "0":',
             'bundle.yaml:12: bundle has an invalid type "kubernetes"',
@@ -525,6 +556,20 @@ def test_refused_new_version_of_a_charm_that_breaks_a_relation(folder: Path):
     (folder / "web/charmcraft.yaml").write_text("name: web\nprovides: {http: {interface: http}}")
     told = refusal(folder, GOOD, existing=model)
     assert 'bundle.yaml:8: web: would break relation "db:sql web:database"' in told
+
+
+def test_offers_and_exposed_endpoints_are_kept_and_planned_once(folder: Path):
+    offers = "offers: {store: {endpoints: [sql], acl: {admin: admin}}}"
+    text = GOOD.replace("options: {size: 2}", f"{offers}\n    exposed-endpoints: {{sql: }}")
+    first = planned(folder, text)
+    model = changes.applied(Model("m", "uuid"), first.changes, 0.0)
+    assert model.offers["store"] == Offer("store", "db", ("sql",))
+    db = model.applications["db"]
+    assert (db.exposed, db.exposed_endpoints) == (True, ("sql",))
+    assert not planned(folder, text, existing=model).changes
+    taken = GOOD.replace("charm: ./web", "charm: ./web\n    offers: {store: {endpoints: [http]}}")
+    told = refusal(folder, taken, existing=model)
+    assert 'bundle.yaml:9: web: offer "store" already exists, of application db' in told
 
 
 # ---- what is only told

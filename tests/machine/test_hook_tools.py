@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from machine import changes, hook_tools, progress, resolver
+from machine import action_changes, changes, hook_tools, progress, resolver
 from machine.charm import CharmMetadata
 from machine.context import Context
 from machine.model import Hook, Model
@@ -444,7 +444,7 @@ class TestUnit:
         assert "not found" in Tools(model, "db/0").error("resource-get", "image")[1]
 
     def test_actions(self, model: Model):
-        model, number = changes.enqueue_action(model, "db/leader", "backup", {}, 1.0)
+        model, number = action_changes.enqueue_action(model, "db/leader", "backup", {}, 1.0)
         tools = Tools(model, "db/0", Hook("backup", action=number))
         assert tools.json("action-get") == {"where": "/tmp"}
         assert tools.json("action-get", "where") == "/tmp"
@@ -474,7 +474,7 @@ def test_parameters_of_actions_are_checked_before_they_run(
     model: Model, params: dict[str, object], problem: str | None
 ):
     if problem is None:
-        changes.enqueue_action(model, "db/0", "backup", params, 1.0)
+        action_changes.enqueue_action(model, "db/0", "backup", params, 1.0)
         return
     with pytest.raises(changes.ChangeError, match=problem):
-        changes.enqueue_action(model, "db/0", "backup", params, 1.0)
+        action_changes.enqueue_action(model, "db/0", "backup", params, 1.0)

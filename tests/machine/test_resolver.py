@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machine import changes, progress, resolver
+from machine import action_changes, changes, progress, resolver
 from machine.agenda import Agenda
 from machine.charm import CharmMetadata
 from machine.context import Context
@@ -208,7 +208,7 @@ class TestFailure:
     def test_an_action_runs_on_a_unit_whose_hook_failed(self):
         run = Run(deployed(("web", WEB, 1)))
         run.step("web/0", fail=True)
-        run.model, number = changes.enqueue_action(run.model, "web/leader", "poke", {}, 1.0)
+        run.model, number = action_changes.enqueue_action(run.model, "web/leader", "poke", {}, 1.0)
         assert run.due() == {"web/0": Hook("poke", action=number)}
 
     def test_a_skipped_hook_counts_as_run(self):

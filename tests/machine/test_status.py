@@ -25,6 +25,7 @@ from machine.model import (
 )
 from machine.model import Endpoint as End
 from machine.status import Host, status
+from machine.summary import format_oneline, format_summary
 from machine.tabular import format_tabular
 
 NOON = 1_750_075_200.0  # 2025-06-16 12:00:00 UTC
@@ -175,4 +176,33 @@ def test_the_table_is_jujus(model: Model):
         "",
         "Storage Unit  Storage ID  Type        Mountpoint  Status",
         "db/0          data/0      filesystem  /srv/data   attached",
+    ]
+
+
+def test_in_one_line_each_unit_says_where_and_how_it_is(model: Model):
+    assert format_oneline(status(model, HOST, NOON)).splitlines() == [
+        "- db/0: 127.0.0.1 (agent:idle, workload:active) 1-2/udp, 3306/tcp",
+        "- web/0: 127.0.0.1 (agent:idle, workload:blocked)",
+        "  - log/0: 127.0.0.1 (agent:idle, workload:active)",
+        "- web/1: 127.0.0.1 (agent:idle, workload:active)",
+    ]
+
+
+def test_the_summary_counts(model: Model):
+    assert format_summary(status(model, HOST, NOON)).splitlines() == [
+        "Running on subnets:  127.0.0.1/8",
+        "   Utilizing ports:  1-2/udp, 3306/tcp",
+        "    # Machines:  (1)",
+        "       started:   1",
+        "",
+        "       # Units:  (4)",
+        "        active:   3",
+        "       blocked:   1",
+        "",
+        "# Applications:  (3)",
+        "             db  1/1  exposed",
+        "            log  0/1  exposed",
+        "            web  0/1  exposed",
+        "",
+        "      # Remote:  (0)",
     ]

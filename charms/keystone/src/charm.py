@@ -140,11 +140,13 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
                 self.identity_service.publish(data, client.relation)
         for relation in self.identity_credentials.relations:
             # Who asks for no account is told where Keystone is all the same.
-            data = self._credentials_data(config, secrets.get(relation.id))
+            account = _account(config, SERVICE_PROJECT, secrets.get(relation.id))
+            data = keystone_credentials.ProviderData(**account, admin_role="admin")
             self.identity_credentials.publish(data, relation)
         for client in clients:
             if client.relation.name == "identity-admin":
-                admin = self._admin_data(config, client, secrets[client.relation.id])
+                account = _account(config, client.place.project, secrets[client.relation.id])
+                admin = keystone_admin.ProviderData(**account)
                 self.identity_admin.publish(admin, client.relation)
 
     def _clients(self, config: KeystoneConfig) -> list[Client]:
@@ -215,37 +217,6 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
             service_credentials=secret,
         )
 
-    def _credentials_data(
-        self, config: KeystoneConfig, secret: str | None
-    ) -> keystone_credentials.ProviderData:
-        url = config.bootstrap.public_url
-        return keystone_credentials.ProviderData(
-            api_version="v3",
-            region=config.bootstrap.region,
-            internal_endpoint=url,
-            public_endpoint=url,
-            user_domain_name="Default",
-            project_domain_name="Default",
-            project_name=SERVICE_PROJECT,
-            admin_role="admin",
-            credentials=secret,
-        )
-
-    def _admin_data(
-        self, config: KeystoneConfig, client: Client, secret: str
-    ) -> keystone_admin.ProviderData:
-        url = config.bootstrap.public_url
-        return keystone_admin.ProviderData(
-            api_version="v3",
-            region=config.bootstrap.region,
-            internal_endpoint=url,
-            public_endpoint=url,
-            user_domain_name="Default",
-            project_domain_name="Default",
-            project_name=client.place.project,
-            credentials=secret,
-        )
-
     def _on_get_admin_account(self, event: ops.ActionEvent) -> None:
         bootstrap = self.built.config.bootstrap
         if not bootstrap.admin_password or not bootstrap.public_url:
@@ -299,6 +270,21 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
 
 def _new_account(username: str) -> dict[str, str]:
     return {"username": username, "password": new_password()}
+
+
+def _account(config: KeystoneConfig, project: str, secret: str | None) -> dict[str, str | None]:
+    """What is told of an account, and of where Keystone is."""
+    url = config.bootstrap.public_url
+    return {
+        "api_version": "v3",
+        "region": config.bootstrap.region,
+        "internal_endpoint": url,
+        "public_endpoint": url,
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+        "project_name": project,
+        "credentials": secret,
+    }
 
 
 def _services(data: keystone.RequirerData, region: str) -> tuple[Service, ...]:

@@ -128,8 +128,8 @@ class Client:
         """
         return self._call(
             "deploy",
-            bundle_file=str(bundle.resolve()),
-            overlays=[str(overlay.resolve()) for overlay in overlays],
+            bundle_file=str(bundle.absolute()),
+            overlays=[str(overlay.absolute()) for overlay in overlays],
             dry_run=dry_run,
             storage=list(storage),
         )

@@ -89,6 +89,12 @@ class Server:
         self._enter = enter
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ, self._take)
+        # Told by a signal, not by pidfd_open(2): snapd 2.57 forbids that to a snap.
+        self._ended, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(self._ended, selectors.EVENT_READ, self._reap)
+        signal.signal(signal.SIGCHLD, _noticed)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        self._children: set[int] = set()
         self._hooks: dict[int, int] = {}
         self._spare: _Spare | None = None
 
@@ -114,7 +120,7 @@ class Server:
                 if number == order.id:
                     _kill_group(pid, signal.Signals(order.signal))
         elif order.kind == "charm":
-            self._watch(os.fork() or self._become_server(order, *descriptors))
+            self._children.add(os.fork() or self._become_server(order, *descriptors))
         elif order.kind == "hook":
             spare, self._spare = self._spare or self._fork_ahead(), None
             self._hooks[spare.pid] = order.id
@@ -133,12 +139,8 @@ class Server:
             self._become_hook(theirs)
         theirs.close()
         _own_group(pid)
-        self._watch(pid)
+        self._children.add(pid)
         return _Spare(pid, ours)
-
-    def _watch(self, pid: int) -> None:
-        pidfd = os.pidfd_open(pid)
-        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._reap, pidfd, pid))
 
     def _become_server(self, order: Order, control: int) -> NoReturn:
         """In a child: be the server of a charm."""
@@ -167,20 +169,26 @@ class Server:
 
     def _forget(self) -> None:
         """Close what is the parent's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(self._wake)
         for key in tuple(self._selector.get_map().values()):
             os.close(key.fd)
         self._selector.close()
         if self._spare is not None:
             self._spare.orders.close()
 
-    def _reap(self, pidfd: int, pid: int) -> None:
-        self._selector.unregister(pidfd)
-        os.close(pidfd)
-        _, status = os.waitpid(pid, 0)
-        if self._spare and self._spare.pid == pid:
-            self._spare.orders.close()
-            self._spare = None
-        self._report(pid, os.waitstatus_to_exitcode(status))
+    def _reap(self) -> None:
+        os.read(self._ended, 4096)
+        for pid in tuple(self._children):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if not found:
+                continue
+            self._children.remove(pid)
+            if self._spare and self._spare.pid == pid:
+                self._spare.orders.close()
+                self._spare = None
+            self._report(pid, os.waitstatus_to_exitcode(status))
 
     def _hear(self, hook: _Spare) -> None:
         """Take a hook's exit code from itself, if it says any: its process takes longer to end."""
@@ -227,6 +235,10 @@ def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
 
 def _order(message: bytes) -> Order:
     return Order(**json.loads(message))
+
+
+def _noticed(_number: int, _frame: types.FrameType | None) -> None:
+    """Let SIGCHLD be delivered; what it says comes by the descriptor that it wakes."""
 
 
 def _kill_group(pid: int, number: signal.Signals) -> None:

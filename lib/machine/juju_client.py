@@ -97,8 +97,8 @@ class JujuClient(Client):
         Raises:
             BundleError: something in the bundle is wrong.
         """
-        files = [str(overlay.resolve()) for overlay in overlays]
-        file = str(bundle.resolve())
+        files = [str(overlay.absolute()) for overlay in overlays]
+        file = str(bundle.absolute())
         return self._call("juju_difference", bundle_file=file, overlays=files)
 
     def offer(self, application: str, endpoints: Sequence[str], name: str) -> str:

@@ -5,6 +5,7 @@ What is refused, and in which words, follows Juju's own verification of bundles.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -382,11 +383,14 @@ class Verification:
 
 
 def _beside(charm: Path) -> Path | None:
-    """The charm, or where it is not packed, the folder that `x/x.charm` is packed from."""
+    """The charm, or where it is not packed, the folder that `x/x.charm` is packed from.
+
+    By the name it was given: `/snap/NAME/current` outlives the revision that it leads to.
+    """
     if charm.exists():
-        return charm.resolve()
+        return Path(os.path.abspath(charm))
     folder = charm.parent
     unpacked = charm.suffix == ".charm" and any(
         (folder / name).is_file() for name in ("charmcraft.yaml", "metadata.yaml")
     )
-    return folder.resolve() if unpacked else None
+    return Path(os.path.abspath(folder)) if unpacked else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
@@ -29,6 +29,12 @@ EXTERNAL = "external"
 TENANT = "test"
 TENANT_CIDR = "192.168.222.0/24"
 ROUTER = "test-router"
+
+NETWORK = frozenset({"neutron", "ovn-chassis"})
+"""The applications that a network to outside takes."""
+
+GUESTS = NETWORK | {"nova", "nova-compute", "glance", "placement"}
+"""The applications that a guest takes."""
 
 HYPERVISOR_TIMEOUT = 120.0
 """Seconds for a first hypervisor to report to Nova; slow machines ask QEMU for half a minute."""
@@ -85,6 +91,9 @@ def set_up(
 ) -> list[str]:
     """Give a cloud whose applications are all active what guests need.
 
+    A bundle may have fewer applications than a whole cloud: what they offer is set up, and one
+    without keystone has nothing to set up.
+
     Args:
         machine: whose model has the cloud's applications.
         checkout: the project's folder, or the snap's.
@@ -97,15 +106,20 @@ def set_up(
     Raises:
         Failure: the cloud refuses something.
     """
+    applications = frozenset[str](machine.status()["applications"])
+    if "keystone" not in applications:
+        return []
     account = _account(machine)
     file = clouds.write(account)
     connection = connect()
-    external = _external(machine)
-    provide(connection, external, lambda: guest_image.ensure(checkout, step), step)
+    external = _external(machine) if applications >= NETWORK else None
+    provide(connection, applications, external, lambda: guest_image.ensure(checkout, step), step)
     if image:
         with refusals():
             images.ensure(connection, image, step)
-    await_hypervisor(connection, step)
+    guests = applications >= GUESTS
+    if guests:
+        await_hypervisor(connection, step)
     addresses = endpoints(connection)
     if url := _dashboard(machine):
         addresses["dashboard"] = f"{url} (user {account.username})"
@@ -113,7 +127,7 @@ def set_up(
     return [
         *(f"{name:<{width}}  {url}" for name, url in addresses.items()),
         f"credentials in {file}, cloud {CLOUD}: any OpenStack tool takes --os-cloud {CLOUD}",
-        f"next: {program()} launch t1 --wait",
+        *([f"next: {program()} launch t1 --wait"] if guests else []),
     ]
 
 
@@ -221,7 +235,8 @@ def endpoints(connection: Connection) -> dict[str, str]:
 
 def provide(
     connection: Connection,
-    external: External,
+    applications: Collection[str],
+    external: External | None,
     image: Callable[[], Path],
     step: Callable[[str], None],
 ) -> None:
@@ -229,18 +244,23 @@ def provide(
 
     Args:
         connection: as the administrator.
-        external: the provider network.
+        applications: those of the cloud; there are no flavors without nova, for one.
+        external: the provider network; None where there is none.
         step: called before what takes time.
         image: gives the file of the image; called only where it must be uploaded.
 
     Raises:
         Failure: the cloud refuses something.
     """
-    parts = (
-        lambda: _flavors(connection),
-        lambda: _networks(connection, external),
-        lambda: _image(connection, image, step),
-    )
+    parts: list[Callable[[], None]] = []
+    if "nova" in applications:
+        parts.append(lambda: _flavors(connection))
+    if external:
+        parts.append(lambda: _networks(connection, external))
+    if "glance" in applications:
+        parts.append(lambda: _image(connection, image, step))
+    if not parts:
+        return
     with refusals(), ThreadPoolExecutor(len(parts)) as pool:
         for part in [pool.submit(part) for part in parts]:
             part.result()

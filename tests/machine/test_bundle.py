@@ -152,6 +152,16 @@ def test_the_packed_charm_goes_before_the_folder_it_is_packed_from(folder: Path)
     assert change.charm_path == folder / "db/db.charm"
 
 
+def test_a_charm_keeps_the_name_it_was_given_through_a_link(folder: Path):
+    """As in a snap, where `current` leads to one revision, and to another after a refresh."""
+    current = folder.parent / "current"
+    current.symlink_to(folder)
+    planned(folder, GOOD)
+    change = plan(current / "bundle.yaml").changes[0]
+    assert isinstance(change, AddApplication)
+    assert change.charm_path == current / "db"
+
+
 def test_endpoints_are_inferred_where_only_one_fits(folder: Path):
     text = GOOD.replace("[web:database, db:sql]", "[db:sql, web]")
     relation = planned(folder, text).changes[-2]

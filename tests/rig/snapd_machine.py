@@ -55,7 +55,13 @@ class Machine:
     """One machine; a context manager that ends it."""
 
     def __init__(
-        self, disk: Path, folder: Path, *, backing: Path | None = None, memory: str = "3G"
+        self,
+        disk: Path,
+        folder: Path,
+        *,
+        backing: Path | None = None,
+        memory: str = "3G",
+        apparmor: bool = True,
     ) -> None:
         """Describe a machine that is off.
 
@@ -64,10 +70,13 @@ class Machine:
             folder: for its console and sockets.
             backing: the image that `disk` holds only the differences from.
             memory: as the kernel's `mem` takes it; unused memory costs nothing.
+            apparmor: whether the kernel has it. Without it snapd confines snaps by seccomp,
+                namespaces and device groups alone, and need not compile a profile for each app.
         """
         self._disk = f"{disk},{backing}" if backing else str(disk)
         self._folder = folder
         self._memory = memory
+        self._security = ["security=apparmor"] if apparmor else ["apparmor=0", "selinux=0"]
         self._boots = 0
         self._ids = itertools.count(1)
         self._shares = itertools.count(1)
@@ -108,7 +117,7 @@ class Machine:
                     "--kill-child",
                     *("taskset", "--cpu-list", str(processor), "linux.uml"),
                     *(f"ubd0={self._disk}", "root=/dev/ubda", "rw", f"mem={self._memory}"),
-                    *("security=apparmor", "init=/sbin/init", "systemd.show_status=no"),
+                    *(*self._security, "init=/sbin/init", "systemd.show_status=no"),
                     *("con=null", "con0=null,fd:1", f"ssl0=fd:{its.fileno()}"),
                     *(f"uml_dir={self._folder}/uml-{self._boots}/", "umid=rig"),
                 ],

@@ -69,7 +69,9 @@ def modules() -> list[str]:
 
 def profiles() -> list[str]:
     """Return AppArmor's profiles, but those of snaps, which snapd unloads at the next boot."""
-    lines = Path("/sys/kernel/security/apparmor/profiles").read_text().splitlines()
+    loaded = Path("/sys/kernel/security/apparmor/profiles")
+    # A machine may be booted without AppArmor.
+    lines = loaded.read_text().splitlines() if loaded.exists() else []
     return sorted(line for line in lines if not line.startswith(("snap.", "snap-update-ns.")))
 
 

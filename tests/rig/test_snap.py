@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,14 +12,11 @@ import pytest
 from microstack.environment import ensure_environment
 from tests.rig import snapd_image, snapd_sample
 from tests.rig.snapd_bridge import bridge
+from tests.rig.snapd_host import CHECKOUT, NAME, PATIENCE, Host
 from tests.rig.snapd_machine import Machine, MachineError
 from tests.snapd_contract import SnapdContract, lead_to
 
-CHECKOUT = Path(__file__).parents[2]
-NAME = "microstack"
-SERVICE = f"snap.{NAME}.memcached.service"
-PATIENCE = 300
-"""Seconds one operation of snapd may take."""
+SERVICE = "memcached"
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,58 +28,16 @@ pytestmark = [
 ]
 
 
-@dataclass
-class Host:
-    """The machine, and what snaps it is given."""
-
-    machine: Machine
-    checkout: str = ""
-    snaps: str = ""
-    before: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-
-    def boot(self, folder: Path) -> None:
-        """Switch it on, with the checkout and the folder of snaps at hand."""
-        self.machine.boot()
-        self.checkout = self.machine.share(CHECKOUT)
-        self.snaps = self.machine.share(folder)
-
-    def snap(self, *arguments: str, check: bool = True) -> str:
-        """Run `snap`; return what it wrote."""
-        done = self.machine.run("snap", *arguments, timeout=PATIENCE, check=check)
-        return done.output + done.errors
-
-    def install(self, name: str) -> None:
-        """Install or refresh to one of the given snaps."""
-        self.snap("install", "--dangerous", f"{self.snaps}/{name}")
-
-    def get(self, key: str) -> str:
-        """Return the value of an option."""
-        return self.snap("get", NAME, key).strip()
-
-    def active(self, unit: str = SERVICE) -> bool:
-        """Whether systemd has a service running."""
-        return self.machine.run("systemctl", "is-active", unit, check=False).code == 0
-
-    def started(self, unit: str = SERVICE) -> str:
-        """Return what differs between two runs of a service."""
-        return self.machine.run("systemctl", "show", "-P", "InvocationID", unit).output
-
-    def charm(self, statement: str) -> None:
-        """Run a statement in the machine as a charm does, with charms' libraries."""
-        libraries = ensure_environment(CHECKOUT / "requirements/project.txt", print)
-        (packages,) = libraries.glob("lib/python3*/site-packages")
-        path = f"{self.checkout}/lib:{self.checkout}:{self.machine.share(packages)}"
-        code = f"from pathlib import Path; from charmbase import snap; {statement}"
-        # Libraries are compiled for one version of the interpreter; snapd's socket is its own.
-        interpreter = packages.parent.name
-        environment = [f"PYTHONPATH={path}", "PYTHONDONTWRITEBYTECODE=1"]
-        self.machine.run("env", *environment, interpreter, "-c", code, timeout=PATIENCE)
-
-    def state(self) -> dict[str, set[str]]:
-        """Return what a snap could leave changed."""
-        script = f"cd {self.checkout}; exec python3 -m tests.rig.snapd_state"
-        output = self.machine.shell(script, timeout=PATIENCE).output
-        return {part: set(lines) for part, lines in json.loads(output).items()}
+def run_charm(host: Host, statement: str) -> None:
+    """Run a statement in the machine as a charm does, with charms' libraries."""
+    libraries = ensure_environment(CHECKOUT / "requirements/project.txt", print)
+    (packages,) = libraries.glob("lib/python3*/site-packages")
+    path = f"{host.checkout}/lib:{host.checkout}:{host.machine.share(packages)}"
+    code = f"from pathlib import Path; from charmbase import snap; {statement}"
+    # Libraries are compiled for one version of the interpreter; snapd's socket is its own.
+    interpreter = packages.parent.name
+    environment = [f"PYTHONPATH={path}", "PYTHONDONTWRITEBYTECODE=1"]
+    host.machine.run("env", *environment, interpreter, "-c", code, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +55,8 @@ def host(snaps: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host
     """The machine, booted from an overlay of its image."""
     folder = tmp_path_factory.mktemp("machine")
     with Machine(folder / "overlay", folder, backing=snapd_image.ensure()) as machine:
-        host = Host(machine)
-        host.boot(snaps)
+        host = Host(machine, snaps)
+        host.boot()
         host.before = host.state()
         yield host
 
@@ -117,33 +70,33 @@ class TestLifeOfASmallSnap:
 
     def test_a_good_value_is_applied_and_the_service_starts_and_is_enabled(self, host: Host):
         host.snap("set", NAME, "memcached.memory=16", "memcached.enabled=true")
-        assert host.active()
+        assert host.active(SERVICE)
         assert "enabled" in host.snap("services", f"{NAME}.memcached")
 
     def test_a_bad_value_is_refused_in_words_and_nothing_changes(self, host: Host):
-        run = host.started()
+        run = host.started(SERVICE)
         with pytest.raises(MachineError, match=r"memcached\.port: Input should be a valid int"):
             host.snap("set", NAME, "memcached.memory=32", "memcached.port=many")
         assert host.get("memcached.memory") == "16"
-        assert host.started() == run
+        assert host.started(SERVICE) == run
 
     def test_a_refresh_keeps_config_and_runs_the_service_of_the_new_revision(self, host: Host):
-        run = host.started()
+        run = host.started(SERVICE)
         host.install("2.snap")
         assert host.get("memcached.memory") == "16"
-        assert host.active()
-        assert host.started() != run
+        assert host.active(SERVICE)
+        assert host.started(SERVICE) != run
 
     def test_a_revert_goes_back(self, host: Host):
         host.snap("revert", NAME)
         assert " 1 " in host.snap("list", NAME).splitlines()[-1]
-        assert host.active()
+        assert host.active(SERVICE)
 
-    def test_after_a_power_cut_all_is_back_by_itself(self, host: Host, snaps: Path):
+    def test_after_a_power_cut_all_is_back_by_itself(self, host: Host):
         host.machine.cut_power()
-        host.boot(snaps)
-        host.machine.run("systemctl", "is-system-running", "--wait", timeout=PATIENCE)
-        assert host.active()
+        host.boot()
+        host.await_boot()
+        assert host.active(SERVICE)
         assert host.get("memcached.memory") == "16"
 
 
@@ -159,10 +112,10 @@ class TestCharms(SnapdContract):
 
     def test_a_snap_attached_to_a_charm_is_installed_once_for_all_charms(self, host: Host):
         install = f"snap.install(None, Path('{host.snaps}/2.snap'))"
-        host.charm(install)
+        run_charm(host, install)
         listed = host.snap("list", NAME)
         assert " 2 " in listed.splitlines()[-1]
-        host.charm(install)
+        run_charm(host, install)
         assert host.snap("list", NAME) == listed
 
 
@@ -170,10 +123,4 @@ class TestRemoval:
     def test_removal_leaves_the_host_as_it_was_found(self, host: Host):
         host.snap("set", NAME, "memcached.enabled=true")
         host.snap("remove", "--purge", NAME)
-        after = host.state()
-        changed = {
-            part: {"new": after[part] - lines, "gone": lines - after[part]}
-            for part, lines in host.before.items()
-            if after[part] != lines
-        }
-        assert changed == {}
+        assert host.changed() == {}

@@ -62,6 +62,9 @@ class Snapd:
     def be_busy(self, calls: int) -> None:
         self._write({**self.state, "busy": calls})
 
+    def be_late(self, calls: int) -> None:
+        self._write({**self.state, "late": calls})
+
     def _write(self, state: dict[str, Any]) -> None:
         self._path.write_text(json.dumps(state))
 
@@ -314,6 +317,18 @@ def test_a_change_that_snapd_is_at_is_waited_for(snapd: Snapd, client: Client):
     snapd.be_busy(calls=3)
     client.set_config({"memcached.enabled": True})
     assert snapd.calls("start") == ["start --enable microstack.memcached"]
+
+
+def test_snapd_that_answers_too_late_is_asked_again(snapd: Snapd, client: Client):
+    snapd.be_late(calls=2)
+    client.set_config({"memcached.enabled": True})
+    assert snapd.calls("start") == ["start --enable microstack.memcached"]
+
+
+def test_snapd_is_asked_about_the_services_that_change_and_no_others(snapd: Snapd, client: Client):
+    """It asks systemd for one after another, which takes long for all of them."""
+    client.set_config({"memcached.enabled": True})
+    assert snapd.state["asked"] == [["microstack.memcached"]]
 
 
 def test_what_the_engine_refuses_the_charm_is_told(client: Client, snapd: Snapd):

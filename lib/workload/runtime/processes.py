@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 
 import psutil
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from workload.layout import Layout
 from workload.runtime.programs import MARKER, marker
@@ -96,6 +97,15 @@ def end(processes: Iterable[psutil.Process], grace: float = GRACE) -> None:
 
 def wait(pids: Iterable[int], timeout: float) -> set[int]:
     """Wait for processes to end, reaped or not; return those that run after `timeout` seconds."""
+    waited = list(pids)
+    try:
+        return _wait_by_descriptor(waited, timeout)
+    except PermissionError:
+        # snapd 2.57 forbids pidfd_open(2) to a snap.
+        return _wait_by_looking(waited, timeout)
+
+
+def _wait_by_descriptor(pids: Sequence[int], timeout: float) -> set[int]:
     deadline = time.monotonic() + timeout
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
@@ -108,6 +118,30 @@ def wait(pids: Iterable[int], timeout: float) -> set[int]:
             for key, _ in selector.select(left):
                 selector.unregister(key.fileobj)
         return {key.data for key in selector.get_map().values()}
+
+
+def _wait_by_looking(pids: Sequence[int], timeout: float) -> set[int]:
+    started = {pid: _started(pid) for pid in pids}
+
+    def left() -> set[int]:
+        return {pid for pid, time in started.items() if time is not None and _started(pid) == time}
+
+    retrying = Retrying(
+        retry=retry_if_result(bool), wait=wait_fixed(0.05), stop=stop_after_delay(timeout)
+    )
+    try:
+        return retrying(left)
+    except RetryError:
+        return left()
+
+
+def _started(pid: int) -> float | None:
+    """Return when a process began, which tells it from a later one; None where it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return process.create_time()
+    return None
 
 
 def marker_of(process: psutil.Process) -> str | None:

@@ -54,7 +54,7 @@ class SnapdServices:
             self.stop(stop)
         if not start and not restart:
             return
-        listed = self._listed()
+        listed = self._listed([*start, *restart])
         active = {name for name, (_, active) in listed.items() if active}
         # One that a user stopped and disabled stays so; one that died has its second chance.
         again = [name for name in restart if any(listed.get(name, ()))]
@@ -71,7 +71,7 @@ class SnapdServices:
         Raises:
             ServiceError: snapd cannot stop a service.
         """
-        wanted = self.was_started() & set(names or self._table.services)
+        wanted = {name for name, states in self._listed(names).items() if any(states)}
         for level in reversed(list(self._levels(wanted))):
             self._control("stop", ("--disable",), level)
 
@@ -102,10 +102,21 @@ class SnapdServices:
             return State.EXITED if oneshot else State.RUNNING
         return State.FATAL if enabled else State.STOPPED
 
-    def _listed(self) -> dict[str, tuple[bool, bool]]:
-        """Return for each service whether it is enabled, and whether it is active."""
+    def _listed(self, names: Collection[str] = ()) -> dict[str, tuple[bool, bool]]:
+        """Return for each service whether it is enabled, and whether it is active.
+
+        Args:
+            names: services; none means all. snapd asks systemd for one after another.
+
+        Raises:
+            ServiceError: snapd does not tell.
+        """
         found: dict[str, tuple[bool, bool]] = {}
-        for line in snapctl.call("services").splitlines()[1:]:
+        try:
+            listed = snapctl.call("services", *(f"{SNAP_NAME}.{name}" for name in names))
+        except snapctl.SnapctlError as error:
+            raise ServiceError(f"cannot tell which services run: {error}") from None
+        for line in listed.splitlines()[1:]:
             full, enabled, active, *_ = line.split()
             name = full.removeprefix(f"{SNAP_NAME}.")
             if name in self._table.services:

@@ -20,6 +20,12 @@ BUSY_PAUSE = 0.2
 
 _BUSY = re.compile(r"has .* change in progress")
 
+_LATE = re.compile(r"timeout exceeded while waiting for response")
+"""snapd took longer than `snapctl` waits; it does what it was asked all the same."""
+
+_REPEATABLE = frozenset({"get", "services", "set", "start", "stop", "unset"})
+"""What may be asked again: the second time changes nothing."""
+
 
 class SnapctlError(Exception):
     """snapd refuses a call; the message is snapd's."""
@@ -49,4 +55,5 @@ def _call(arguments: tuple[str, ...]) -> str:
     if done.returncode == 0:
         return done.stdout
     message = done.stderr.strip().removeprefix("error: ")
-    raise (_BusyError if _BUSY.search(message) else SnapctlError)(message)
+    late = _LATE.search(message) and arguments[0] in _REPEATABLE
+    raise (_BusyError if late or _BUSY.search(message) else SnapctlError)(message)

@@ -169,14 +169,19 @@ def t2(cloud: Microstack) -> Guest:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The distribution's Chromium, without a window and without calling home.
 
     It ends with the module: its processes must not be taken for the cloud's.
     """
     ARTEFACTS.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=CHROMIUM_OPTIONS,
+            # What it writes at home would be taken for the cloud's.
+            env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
+        )
         yield browser
         browser.close()
 

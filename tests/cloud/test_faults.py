@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from openstack.connection import Connection
 
 from tests.cloud.conftest import Microstack
 from tests.cloud.guests import Guest, wait_until
@@ -80,25 +79,6 @@ def test_a_wrong_option_is_refused_by_name(cloud: Microstack) -> None:
     assert refused.returncode == 1
     assert "debug" in refused.stderr
     assert "Traceback" not in refused.stderr
-
-
-def test_a_launch_waits_for_a_hypervisor_that_is_down(
-    cloud: Microstack, connection: Connection
-) -> None:
-    """As it is for a while after a fault, until it has reported to Nova again."""
-    nova = connection.compute
-    (compute,) = nova.services(binary="nova-compute")
-    nova.update_service_forced_down(compute, forced=True)
-    try:
-        launching = cloud.begin("launch", "patient")
-        assert launching.stdout
-        waits = any("waiting for the hypervisor" in line for line in launching.stdout)
-    finally:
-        nova.update_service_forced_down(compute, forced=False)
-    rest, _ = launching.communicate(timeout=AGAIN)
-    assert waits, rest
-    assert launching.returncode == 0, rest
-    nova.delete_server(nova.find_server("patient", ignore_missing=False))
 
 
 def test_after_stop_and_start_guests_and_their_floating_addresses_work_again(

@@ -160,3 +160,22 @@ def test_a_guest_that_no_host_has_room_for_is_told_so_and_gone(
     assert refused.returncode == 1
     assert "no host has room" in refused.stderr
     assert not list(connection.compute.servers(name="^t9$"))
+
+
+def test_a_launch_waits_for_a_hypervisor_that_is_down(
+    cloud: Microstack, connection: Connection
+) -> None:
+    """As it is for a while after a fault, until it has reported to Nova again."""
+    nova = connection.compute
+    (compute,) = nova.services(binary="nova-compute")
+    nova.update_service_forced_down(compute, forced=True)
+    try:
+        launching = cloud.begin("launch", "patient")
+        assert launching.stdout
+        waits = any("waiting for the hypervisor" in line for line in launching.stdout)
+    finally:
+        nova.update_service_forced_down(compute, forced=False)
+    rest, _ = launching.communicate(timeout=300)
+    assert waits, rest
+    assert launching.returncode == 0, rest
+    nova.delete_server(nova.find_server("patient", ignore_missing=False))

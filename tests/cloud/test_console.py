@@ -88,7 +88,12 @@ def test_no_screen_without_a_token(url: str) -> None:
 
 
 def test_the_browser_shows_the_prompt_and_takes_keys(t1: Guest, url: str, page: Page) -> None:
-    open_screen(page, url, t1)
+    page.goto(url)
+    try:
+        wait_until(lambda: shows_screen(page, t1), "the guest's screen on the page", 60)
+    except AssertionError:
+        page.screenshot(path=ARTEFACTS / "console-not-shown.png")
+        raise
     assert "t1 login:" in screen(t1)
     page.screenshot(path=ARTEFACTS / "console.png")
     page.locator("#spice-screen canvas").first.click()
@@ -98,21 +103,6 @@ def test_the_browser_shows_the_prompt_and_takes_keys(t1: Guest, url: str, page: 
     wait_until(lambda: "guest@t1:~#" in screen(t1), "a shell on the guest's screen", 30)
     wait_until(lambda: shows_screen(page, t1), "the shell on the page", 30)
     page.screenshot(path=ARTEFACTS / "console-logged-in.png")
-
-
-def open_screen(page: Page, url: str, guest: Guest) -> None:
-    """Open the page until it shows the guest's screen.
-
-    Once it did not within a minute, for a reason that is not known: then as a user would, once
-    more, and a picture of what was there instead is kept.
-    """
-    page.goto(url)
-    try:
-        wait_until(lambda: shows_screen(page, guest), "the guest's screen on the page", 40)
-    except AssertionError:
-        page.screenshot(path=ARTEFACTS / "console-not-shown.png")
-        page.goto(url)
-        wait_until(lambda: shows_screen(page, guest), "the guest's screen on the page", 60)
 
 
 def screen(guest: Guest) -> str:

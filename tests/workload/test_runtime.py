@@ -324,8 +324,8 @@ def test_what_happens_while_snapd_is_away_is_told_once_it_is_back(
     os.kill(web.pid, signal.SIGKILL)
     eventually(lambda: call(layout, "getProcessInfo", "web")["pid"] not in (0, web.pid))
     client = start()
-    eventually(lambda: service(client, "web").deaths == 1)
-    assert states(client, "web")[-2:] == ["EXITED", "STARTING"]
+    eventually(lambda: states(client, "web")[-3:] == ["EXITED", "STARTING", "RUNNING"])
+    assert service(client, "web").deaths == 1
 
 
 def kill_snapd(layout: Layout) -> None:

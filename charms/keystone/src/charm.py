@@ -3,13 +3,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
 import ops
-from pydantic import BaseModel
 
 import fernet
 from charmbase import (
@@ -22,48 +16,12 @@ from charmbase import (
     Option,
     Provides,
     Requires,
-    new_password,
     sections,
 )
-from charmbase.identity import SERVICE, SERVICE_PROJECT, Identity, Place, Service
+from charmbase.identity import SERVICE_PROJECT, Identity, Place
 from interfaces import keystone, keystone_admin, keystone_credentials, memcache, mysql_client
+from registration import Client, new_account, register, services_of
 from workload.config.keystone import KeystoneConfig
-
-
-class Registered(BaseModel):
-    """What Keystone was told for one relation; noted so that it's told once."""
-
-    username: str
-    services: tuple[tuple[str, str], ...] = ()
-    project: str = SERVICE_PROJECT
-    digest: str = ""
-
-
-@dataclass(frozen=True)
-class Client:
-    """A related application with the account and the services it shall have."""
-
-    relation: ops.Relation
-    username: str
-    services: tuple[Service, ...] = ()
-    place: Place = SERVICE
-
-    @property
-    def name(self) -> str:
-        """Name of its secret and of the note of its registration."""
-        return f"account-{self.relation.id}"
-
-    def registered(self, generation: int) -> Registered:
-        """Return what is noted once Keystone knows this account and these services."""
-        # The place of most isn't part of it, so that a new revision finds them registered.
-        own = () if self.place is SERVICE else (self.place,)
-        known = repr((self.username, self.services, generation, *own))
-        return Registered(
-            username=self.username,
-            services=tuple((service.type, service.name) for service in self.services),
-            project=self.place.project,
-            digest=hashlib.sha256(known.encode()).hexdigest(),
-        )
 
 
 class KeystoneCharm(ComponentCharm[KeystoneConfig]):
@@ -132,7 +90,8 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
         if not self.peers.writable:
             return
         clients = self._clients(config)
-        self._register(clients, config)
+        register(clients, self.peers, self.vault, lambda: self._identity(config))
+        self.vault.keep("account-", {f"account-{r.id}" for r in self._client_relations()})
         secrets = {c.relation.id: self.vault.share(c.name, c.relation) for c in clients}
         for client in clients:
             if client.relation.name == "identity-service":
@@ -152,7 +111,7 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
     def _clients(self, config: KeystoneConfig) -> list[Client]:
         region = config.bootstrap.region
         services = [
-            Client(asked.relation, asked.app, _services(asked.data, region))
+            Client(asked.relation, asked.app, services_of(asked.data, region))
             for asked in self.identity_service.requests()
             if asked.data.service_endpoints is not None
         ]
@@ -168,31 +127,6 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
             for name in [f"admin-{asked.app}"]
         ]
         return services + accounts + administrators
-
-    def _register(self, clients: Sequence[Client], config: KeystoneConfig) -> None:
-        for client in clients:
-            self.vault.create(client.name, lambda c=client: _new_account(c.username))
-        marks = self.peers.data.marks
-        wanted = {c.name: c.registered(self.vault.generation(c.name)) for c in clients}
-        known = {
-            name: Registered.model_validate_json(mark)
-            for name, mark in marks.items()
-            if name.startswith("account-")
-        }
-        due = [client for client in clients if known.get(client.name) != wanted[client.name]]
-        gone = [noted for name, noted in known.items() if name not in wanted]
-        if due or gone:
-            identity = self._identity(config)
-            _remove(identity, gone, wanted.values())
-            for client in due:
-                content = self.vault.get(client.name) or {}
-                identity.ensure_account(client.username, content["password"], client.place)
-                for service in client.services:
-                    identity.ensure_service(service)
-            self.peers.note(
-                "account-", {k: noted.model_dump_json() for k, noted in wanted.items()}
-            )
-        self.vault.keep("account-", {f"account-{r.id}" for r in self._client_relations()})
 
     def _client_relations(self) -> list[ops.Relation]:
         endpoints = (self.identity_service, self.identity_credentials, self.identity_admin)
@@ -254,7 +188,7 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
             return
         clients = self._clients(self.built.config)
         for client in clients:
-            self.vault.replace(client.name, _new_account(client.username))
+            self.vault.replace(client.name, new_account(client.username))
         self.reconcile()
         event.set_results({"rotated": ",".join(client.username for client in clients)})
 
@@ -266,10 +200,6 @@ class KeystoneCharm(ComponentCharm[KeystoneConfig]):
         else:
             return True
         return False
-
-
-def _new_account(username: str) -> dict[str, str]:
-    return {"username": username, "password": new_password()}
 
 
 def _account(config: KeystoneConfig, project: str, secret: str | None) -> dict[str, str | None]:
@@ -285,33 +215,6 @@ def _account(config: KeystoneConfig, project: str, secret: str | None) -> dict[s
         "project_name": project,
         "credentials": secret,
     }
-
-
-def _services(data: keystone.RequirerData, region: str) -> tuple[Service, ...]:
-    return tuple(
-        Service(
-            name=endpoint.service_name,
-            type=endpoint.type,
-            description=endpoint.description or "",
-            region=data.region or region,
-            urls=(
-                endpoint.public_url or endpoint.internal_url,
-                endpoint.internal_url,
-                endpoint.admin_url or endpoint.internal_url,
-            ),
-        )
-        for endpoint in data.service_endpoints or ()
-        if endpoint.service_name and endpoint.type and endpoint.internal_url
-    )
-
-
-def _remove(identity: Identity, gone: Sequence[Registered], kept: Any) -> None:
-    usernames = {registered.username for registered in kept}
-    for registered in gone:
-        if registered.username not in usernames:
-            identity.remove_account(registered.username, registered.project)
-        for type_, name in registered.services:
-            identity.remove_service(type_, name)
 
 
 if __name__ == "__main__":

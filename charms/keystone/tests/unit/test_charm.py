@@ -219,7 +219,7 @@ def test_accounts_that_an_earlier_revision_registered_are_not_registered_again(
         "services": [["image", "glance"]],
         "digest": "",
     }
-    registered = sys.modules[CHARM.__module__].Registered.model_validate(mark)
+    registered = sys.modules["registration"].Registered.model_validate(mark)
     assert registered.project == "service"
 
 

@@ -262,3 +262,21 @@ things.Links(pattern="one|two").undo()
 assert network.links() == ["lo"], network.links()
 """,
     )
+
+
+def test_a_refusal_is_not_taken_for_a_kernel_without_nftables(tmp_path: Path) -> None:
+    in_namespace(
+        tmp_path,
+        """
+import ctypes, os
+assert firewall.has_nftables()
+NET_ADMIN, PR_CAPBSET_DROP = 12, 24  # capability.h, prctl.h
+assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, NET_ADMIN, 0, 0, 0) == 0
+try:
+    firewall.has_nftables()
+except firewall.FirewallError as error:
+    assert "Operation not permitted" in str(error), error
+else:
+    raise AssertionError("refused, and taken for a kernel that lacks it")
+""",
+    )

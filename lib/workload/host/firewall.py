@@ -9,7 +9,10 @@ A kernel built without nftables for IPv4 has one rule of iptables in the table's
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -25,11 +28,20 @@ class FirewallError(Exception):
 
 
 def has_nftables() -> bool:
-    """Return whether the kernel filters IPv4 with nftables: some are built without it."""
+    """Return whether the kernel filters IPv4 with nftables: some are built without it.
+
+    Raises:
+        FirewallError: nft is not installed, or may not ask the kernel.
+    """
+    if not shutil.which("nft"):
+        raise FirewallError("nft is not installed")
     added = {"add": {"table": {"family": TABLE.family, "name": TABLE.name}}}
     try:
         _run(["nft", "--check", "--json", "--file", "-"], json.dumps({"nftables": [added]}))
-    except FirewallError:
+    except FirewallError as error:
+        # What a kernel without it answers depends on how much of it is missing.
+        if os.strerror(errno.EPERM) in str(error):
+            raise
         return False
     return True
 

@@ -137,18 +137,18 @@ def _launch(
         key = pool.submit(_key_pair, connection, order.key, folder)
         name = pool.submit(_name, connection, order.name)
         rules = pool.submit(_let_in, connection)
-        # After a fault it may not have reported again yet: Nova would find no host.
-        hypervisor = pool.submit(cloud.await_hypervisor, connection, step)
         image = image_.result()
+        wanted = {
+            "name": name.result(),
+            "image_id": image.id,
+            "flavor_id": _flavor(flavors.result(), order.flavor, image).id,
+            "networks": [{"uuid": network.result()}],
+            "key_name": key.result(),
+        }
         rules.result()
-        hypervisor.result()
-        server = connection.compute.create_server(
-            name=name.result(),
-            image_id=image.id,
-            flavor_id=_flavor(flavors.result(), order.flavor, image).id,
-            networks=[{"uuid": network.result()}],
-            key_name=key.result(),
-        )
+        # After a fault it may not have reported again yet: Nova would find no host.
+        cloud.await_hypervisor(connection, step)
+        server = connection.compute.create_server(**wanted)
         step(f"launching {server.name}")
         _wait_active(connection, server)
         console = pool.submit(_console, connection, server)

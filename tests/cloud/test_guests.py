@@ -13,6 +13,7 @@ from openstack.compute.v2.server import Server
 from openstack.connection import Connection
 from openstack.exceptions import ConflictException, NotFoundException
 
+from microstack.errors import USAGE
 from tests.cloud.conftest import Microstack
 from tests.cloud.guests import Guest, wait_until
 
@@ -170,12 +171,15 @@ def test_a_launch_waits_for_a_hypervisor_that_is_down(
     (compute,) = nova.services(binary="nova-compute")
     nova.update_service_forced_down(compute, forced=True)
     try:
+        refused = cloud("launch", "--image", "nothing", check=False, timeout=20)
         launching = cloud.begin("launch", "patient")
         assert launching.stdout
         waits = any("waiting for the hypervisor" in line for line in launching.stdout)
     finally:
         nova.update_service_forced_down(compute, forced=False)
     rest, _ = launching.communicate(timeout=300)
+    assert refused.returncode == USAGE
+    assert "no image nothing" in refused.stderr
     assert waits, rest
     assert launching.returncode == 0, rest
     nova.delete_server(nova.find_server("patient", ignore_missing=False))

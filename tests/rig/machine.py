@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import resource
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+import tenacity
 
 from microstack import environment, guest_image
 from microstack.environment import ensure_packages
@@ -32,6 +35,9 @@ done
 
 MASKED = "apt-daily.timer,apt-daily-upgrade.timer,systemd-timesyncd.service"
 """Units of the host that a machine over its files has no use for."""
+
+LET_GO = 30.0
+"""Seconds that a machine without power may hold its disk."""
 
 PACKAGES = (
     *("user-mode-linux", "kmod", "udev"),
@@ -182,6 +188,20 @@ class Machine:
         # Closes its pipes, and waits for it.
         with self._process:
             self._process = None
+        self._await_disk()
+
+    def _await_disk(self) -> None:
+        """Wait until nothing of it holds the disk: what writes to it ends after the kernel."""
+        with self.disk.open("r+b") as disk:
+            for attempt in tenacity.Retrying(
+                retry=tenacity.retry_if_exception_type((BlockingIOError, PermissionError)),
+                stop=tenacity.stop_after_delay(LET_GO),
+                wait=tenacity.wait_fixed(0.05),
+                reraise=True,
+            ):
+                with attempt:
+                    # Of fcntl(2), as the kernel's of User Mode Linux is.
+                    fcntl.lockf(disk, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _say(self, word: str) -> None:
         assert self._process is not None, "the machine is off"

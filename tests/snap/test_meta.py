@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,14 @@ def test_the_file_reads_back_as_what_the_snap_runtime_runs(tree: Path):
     assert written["apps"]["nova-compute"]["command"].split()[0] == "bin/nova-compute"
     assert table.services.keys() <= written["apps"].keys()
     assert {path.name for path in (tree / "meta/hooks").iterdir()} == HOOKS
+
+
+def test_what_did_not_change_is_not_written_again(tree: Path):
+    meta.write(DOCUMENT, ROOT, tree)
+    (tree / "meta/hooks/disconnect-plug-gone").touch()
+    files = [path for path in (tree / "meta").rglob("*") if path.is_file()]
+    for path in files:
+        os.utime(path, (1, 1))
+    meta.write(DOCUMENT, ROOT, tree)
+    left = {path.name: path.stat().st_mtime for path in files if path.exists()}
+    assert left == dict.fromkeys({"snap.yaml", *HOOKS}, 1)

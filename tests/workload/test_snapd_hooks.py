@@ -209,6 +209,15 @@ def test_a_revert_to_the_first_revision_which_disables_all_starts_them_again(
     assert snapd.run("configure", services=disabled) == ["start --enable microstack.memcached"]
 
 
+def test_a_connected_interface_has_what_died_tried_again_and_nothing_else(snapd: Snapd):
+    assert snapd.run("connect-plug-microstack-support") == []
+    snapd.run("configure", config=MEMCACHED)
+    assert snapd.run("connect-plug-microstack-support") == []
+    dead = {**snapd.state["services"], "memcached": [True, False]}
+    started = snapd.run("connect-plug-microstack-support", services=dead)
+    assert started == ["start --enable microstack.memcached"]
+
+
 def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_path: Path):
     snapd.run("install")
     path = tmp_path / "made"

@@ -20,7 +20,7 @@ from workload.ledger import Ledger, LedgerError
 from workload.render import RenderError
 from workload.runtime import options, processes
 from workload.runtime.config_store import OptionError
-from workload.runtime.services import Services
+from workload.runtime.services import Services, State
 from workload.runtime.snap import Snap
 from workload.service_table import ServiceTable
 from workload.snapd import leftovers
@@ -76,6 +76,17 @@ def post_refresh() -> None:
     _note_revision(layout)
 
 
+def connect() -> None:
+    """Start again what died: what it was not allowed before, it may be now.
+
+    An interface that the store does not connect by itself is connected after services have tried.
+    """
+    runner = SnapdServices(ServiceTable.load(Layout.from_environment().snapcraft))
+    listed = runner.processes().items()
+    died = [name for name, process in listed if process.state is State.FATAL]
+    runner.apply(start=died, restart=(), stop=())
+
+
 def remove() -> None:
     """Leave the host as it was found; snapd has stopped the services."""
     leftovers.end()
@@ -84,6 +95,7 @@ def remove() -> None:
 
 HOOKS: dict[str, Callable[[], None]] = {
     "configure": configure,
+    "connect-plug-microstack-support": connect,
     "install": install,
     "post-refresh": post_refresh,
     "remove": remove,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import typer
 import yaml
 
+from microstack import cli
 from workload.service_table import ServiceTable
 
 ROOT = Path(__file__).parents[2]
@@ -101,17 +104,33 @@ def test_commands_have_the_names_that_users_of_snaps_expect():
     assert {"microstack", "juju", "openstack", "ovn-nbctl", "ovn-sbctl", "ovs-vsctl"} <= {*APPS}
 
 
-def test_completion_knows_every_command():
-    from microstack.cli import app
+def complete(*words: str) -> set[str]:
+    """Return what bash offers for the last of these words."""
+    script = """
+        source "$0"; COMP_WORDS=(microstack "$@"); COMP_CWORD=$#
+        _microstack; printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    command = ["bash", "-c", script, str(SNAP / "local/completion/microstack"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
-    script = (SNAP / "local/completion/microstack").read_text()
-    listed = set(script.split('commands="')[1].split('"')[0].split())
-    names = {
-        command.name or command.callback.__name__.replace("_", "-")
-        for command in app.registered_commands
-        if command.callback is not None
-    }
-    assert listed == names
+
+def test_completion_knows_every_command_and_its_options():
+    commands = cast("typer.core.TyperGroup", typer.main.get_command(cli.app)).commands
+    assert complete("") == {*commands, "--help"}
+    for name, command in commands.items():
+        options = {
+            next(word for word in option.opts if word.startswith("--"))
+            for option in command.params
+            if isinstance(option, typer.core.TyperOption) and not option.hidden
+        }
+        assert complete(name, "-") == options | {"--help"}
+
+
+def test_completion_finds_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "overlay.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert complete("up", "--overlay", "over") == {"overlay.yaml"}
 
 
 # -- meta/snap.yaml -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ NAME = "microstack"
 PATIENCE = 300
 """Seconds one operation of snapd may take."""
 
-DECLARE = f"""
+CONNECT = f"""
 import json, os, sys
 path = "/var/lib/snapd/state.json"
 with open(path) as file:
@@ -56,18 +56,19 @@ class Host:
         """Install or refresh to one of the given snaps."""
         self.snap("install", "--dangerous", f"{self.snaps}/{name}")
 
-    def declare(self, plugs: Mapping[str, str]) -> None:
-        """Have plugs of a snap that is not there yet connected when it comes.
+    def connect(self, plugs: Mapping[str, str]) -> None:
+        """Connect plugs of the snap, all at once; no hook of it learns of that.
 
-        What the store's declaration of a snap says would do that. Connected one by one when the
-        snap is there, each has snapd make all its profiles anew.
+        The store's declaration would have it installed with them. Connected one by one, each has
+        snapd make all its profiles anew; here it does so once, for a system that it does not know.
 
         Args:
             plugs: interfaces of the system, by plug.
         """
         script = (
             "systemctl stop snapd.socket snapd.service\n"
-            f"python3 -c {shlex.quote(DECLARE)}\n"
+            f"python3 -c {shlex.quote(CONNECT)}\n"
+            "rm /var/lib/snapd/system-key\n"
             "systemctl start snapd.socket snapd.service\n"
         )
         self.machine.run("sh", "-ec", script, given=json.dumps(plugs), timeout=PATIENCE)

@@ -108,8 +108,8 @@ class TestLifeOfTheAppliance:
     """In this order; each begins where the one before ended."""
 
     def test_install_runs_nothing(self, host: Host):
-        host.declare(plugs())
         host.install("microstack.snap")
+        host.connect(plugs())
         listed = host.snap("services", NAME).splitlines()[1:]
         assert {tuple(line.split()[1:3]) for line in listed} == {("disabled", "inactive")}
 

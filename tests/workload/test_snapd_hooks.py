@@ -20,6 +20,7 @@ from workload.layout import Layout, SnapLayout
 from workload.ledger import Ledger
 from workload.runtime.client import Client, ClientError
 from workload.runtime.server import Api, Server
+from workload.runtime.services import State
 from workload.runtime.snap import Snap
 from workload.service_table import ServiceTable
 from workload.snapd import hooks, leftovers
@@ -216,6 +217,14 @@ def test_a_connected_interface_has_what_died_tried_again_and_nothing_else(snapd:
     dead = {**snapd.state["services"], "memcached": [True, False]}
     started = snapd.run("connect-plug-microstack-support", services=dead)
     assert started == ["start --enable microstack.memcached"]
+
+
+def test_a_oneshot_that_has_nothing_to_undo_has_not_died_when_it_has_ended(snapd: Snapd):
+    ended = {**snapd.state["services"], "ovs-setup": [True, False], "guests": [True, False]}
+    snapd.run("install", services=ended)
+    found = SnapdServices(TABLE).processes()
+    assert found["ovs-setup"].state is State.EXITED
+    assert found["guests"].state is State.FATAL
 
 
 def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_path: Path):

@@ -96,10 +96,13 @@ class SnapdServices:
             sorter.done(*level)
 
     def _state(self, name: str, enabled: bool, active: bool) -> State:
+        app = self._table.services[name]
         if active:
-            # systemd keeps a oneshot that did its work active.
-            oneshot = self._table.services[name].oneshot
-            return State.EXITED if oneshot else State.RUNNING
+            # systemd keeps a oneshot that did its work active where there is something to undo.
+            return State.EXITED if app.oneshot else State.RUNNING
+        if enabled and app.oneshot and not app.stop_command:
+            # Of how another one ended snapd tells nothing.
+            return State.EXITED
         return State.FATAL if enabled else State.STOPPED
 
     def _listed(self, names: Collection[str] = ()) -> dict[str, tuple[bool, bool]]:

@@ -183,5 +183,6 @@ class TestLifeOfTheAppliance:
         assert len(token(host)) == 32
 
     def test_removal_leaves_the_host_as_it_was_found(self, host: Host):
+        host.forget_connections()
         host.snap("remove", "--purge", NAME)
         assert host.changed() == {}

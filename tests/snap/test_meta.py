@@ -104,6 +104,14 @@ def test_commands_have_the_names_that_users_of_snaps_expect():
     assert {"microstack", "juju", "openstack", "ovn-nbctl", "ovn-sbctl", "ovs-vsctl"} <= {*APPS}
 
 
+@pytest.mark.parametrize("path", sorted((SNAP / "local/bin").iterdir()), ids=lambda path: path.name)
+def test_a_script_does_not_run_install(path: Path):
+    # It is none of the base's programs that snapd lets a strict snap run (snapd,
+    # interfaces/apparmor/template.go).
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert not [line for line in lines if "install" in line.split()]
+
+
 def complete(*words: str) -> set[str]:
     """Return what bash offers for the last of these words."""
     script = """

@@ -104,7 +104,7 @@ def test_commands_have_the_names_that_users_of_snaps_expect():
     assert {"microstack", "juju", "openstack", "ovn-nbctl", "ovn-sbctl", "ovs-vsctl"} <= {*APPS}
 
 
-@pytest.mark.parametrize("path", sorted((SNAP / "local/bin").iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((SNAP / "local/bin").iterdir()), ids=lambda it: it.name)
 def test_a_script_does_not_run_install(path: Path):
     # It is none of the base's programs that snapd lets a strict snap run (snapd,
     # interfaces/apparmor/template.go).

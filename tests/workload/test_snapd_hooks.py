@@ -210,6 +210,20 @@ def test_a_revert_to_the_first_revision_which_disables_all_starts_them_again(
     assert snapd.run("configure", services=disabled) == ["start --enable microstack.memcached"]
 
 
+def test_a_revert_to_the_first_revision_has_the_appliance_and_all_that_runs_enabled_again(
+    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
+):
+    snapd.run("configure", config=MEMCACHED)
+    snapd.run("post-refresh", services={**snapd.state["services"], "machine": [True, False]})
+    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
+    disabled = {name: [False, False] for name in snapd.state["services"]}
+    done = snapd.run("configure", services={**disabled, "external-bridge": [False, True]})
+    assert done[0] == "start --enable microstack.memcached"
+    services = snapd.state["services"]
+    assert services["external-bridge"] == services["machine"] == [True, True]
+    assert services["keystone"] == [False, False]
+
+
 def test_a_connected_interface_has_what_died_tried_again_and_nothing_else(snapd: Snapd):
     assert snapd.run("connect-plug-microstack-support") == []
     snapd.run("configure", config=MEMCACHED)

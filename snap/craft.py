@@ -76,6 +76,7 @@ def build(output: Path, work: Path, names: Sequence[str]) -> tuple[Path, bool]:
         if "stage-packages" in part:
             given = part["stage-packages"]
             part["stage-packages"] = [name for name in given if name not in environment.lacking()]
+        _follow_scripts(part)
     if unknown := set(names) - parts.keys():
         raise BuildError(f"snapcraft.yaml has no part {', '.join(sorted(unknown))}")
     needed = [tool for name in names or parts for tool in parts[name].get("build-packages", ())]
@@ -93,6 +94,19 @@ def build(output: Path, work: Path, names: Sequence[str]) -> tuple[Path, bool]:
     pack(tree / "prime", snap, _packer(work / "packer"), document.get("compression", "xz"))
     stamp.write_text(f"{digest} {snap}")
     return snap, True
+
+
+def _follow_scripts(part: dict[str, Any]) -> None:
+    """Have a part built anew when a script of snap/ that builds it is another.
+
+    craft-parts asks whether the part's own keys and its source are.
+    """
+    words = str(part.get("override-build", "")).replace('"', " ").split()
+    prefix = "$CRAFT_PROJECT_DIR/"
+    scripts = [word.removeprefix(prefix) for word in words if word.startswith(prefix)]
+    if scripts:
+        digest = hashlib.sha256(b"".join((CHECKOUT / name).read_bytes() for name in scripts))
+        part["build-environment"] = [{"SCRIPTS_DIGEST": digest.hexdigest()}]
 
 
 def prime(parts: dict[str, Any], names: Sequence[str], tree: Path, cache: Path) -> None:

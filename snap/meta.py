@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -76,12 +75,17 @@ def snap_yaml(document: Mapping[str, Any], hooks: Mapping[str, Any], tree: Path)
 
 
 def write(document: Mapping[str, Any], checkout: Path, tree: Path) -> None:
-    """Write meta/ into what was primed."""
+    """Write meta/ into what was primed; what is there already is left, and keeps its time."""
     folder = tree / "meta"
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "hooks").mkdir(parents=True)
     hooks = {path.name: path for path in sorted((checkout / "snap/hooks").iterdir())}
-    for name, path in hooks.items():
-        shutil.copy2(path, folder / "hooks" / name)
     made = snap_yaml(document, hooks, tree)
-    (folder / "snap.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
+    files = {folder / "snap.yaml": yaml.safe_dump(made, sort_keys=False).encode()}
+    files |= {folder / "hooks" / name: path.read_bytes() for name, path in hooks.items()}
+    for path in folder.rglob("*"):
+        if path not in files and not path.is_dir():
+            path.unlink()
+    (folder / "hooks").mkdir(parents=True, exist_ok=True)
+    for path, data in files.items():
+        if not path.exists() or path.read_bytes() != data:
+            path.write_bytes(data)
+        path.chmod(0o755 if path.parent.name == "hooks" else 0o644)

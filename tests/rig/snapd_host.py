@@ -15,20 +15,28 @@ NAME = "microstack"
 PATIENCE = 300
 """Seconds one operation of snapd may take."""
 
-DECLARE = f"""
+STATE = """
 import json, os, sys
 path = "/var/lib/snapd/state.json"
 with open(path) as file:
     state = json.load(file)
-connections = state["data"].setdefault("conns", {{}})
-for plug, interface in json.load(sys.stdin).items():
-    connections[f"{NAME}:{{plug}} core:{{interface}}"] = {{"interface": interface}}
+connections = state["data"].setdefault("conns", {})
+CHANGE
 with open(path + ".new", "w") as file:
     os.chmod(file.fileno(), 0o600)
     json.dump(state, file)
 os.replace(path + ".new", path)
 """
-"""Writes connections where snapd keeps them (snapd, overlord/ifacestate/helpers.go)."""
+"""Changes connections where snapd keeps them (snapd, overlord/ifacestate/helpers.go)."""
+
+CONNECT = STATE.replace(
+    "CHANGE",
+    f"""
+for plug, interface in json.load(sys.stdin).items():
+    connections[f"{NAME}:{{plug}} core:{{interface}}"] = {{"interface": interface}}
+""",
+)
+FORGET = STATE.replace("CHANGE", "connections.clear()")
 
 
 @dataclass
@@ -56,21 +64,35 @@ class Host:
         """Install or refresh to one of the given snaps."""
         self.snap("install", "--dangerous", f"{self.snaps}/{name}")
 
-    def declare(self, plugs: Mapping[str, str]) -> None:
-        """Have plugs of a snap that is not there yet connected when it comes.
+    def connect(self, plugs: Mapping[str, str]) -> None:
+        """Connect plugs of the snap, all at once; no hook of it learns of that.
 
-        What the store's declaration of a snap says would do that. Connected one by one when the
-        snap is there, each has snapd make all its profiles anew.
+        The store's declaration would have it installed with them. Connected one by one, each has
+        snapd make all its profiles anew; here it does so once, for a system that it does not know.
 
         Args:
             plugs: interfaces of the system, by plug.
         """
         script = (
             "systemctl stop snapd.socket snapd.service\n"
-            f"python3 -c {shlex.quote(DECLARE)}\n"
+            f"python3 -c {shlex.quote(CONNECT)}\n"
+            "rm /var/lib/snapd/system-key\n"
             "systemctl start snapd.socket snapd.service\n"
         )
         self.machine.run("sh", "-ec", script, given=json.dumps(plugs), timeout=PATIENCE)
+
+    def forget_connections(self) -> None:
+        """Have snapd know of no connection; the snap may do what it could.
+
+        It disconnects one plug after another when a snap is removed, and makes all profiles anew
+        after each: here some twenty minutes.
+        """
+        self.machine.shell(
+            "systemctl stop snapd.socket snapd.service\n"
+            f"python3 -c {shlex.quote(FORGET)}\n"
+            "systemctl start snapd.socket snapd.service\n",
+            timeout=PATIENCE,
+        )
 
     def get(self, key: str) -> str:
         """Return the value of an option."""

@@ -108,8 +108,8 @@ class TestLifeOfTheAppliance:
     """In this order; each begins where the one before ended."""
 
     def test_install_runs_nothing(self, host: Host):
-        host.declare(plugs())
         host.install("microstack.snap")
+        host.connect(plugs())
         listed = host.snap("services", NAME).splitlines()[1:]
         assert {tuple(line.split()[1:3]) for line in listed} == {("disabled", "inactive")}
 
@@ -183,5 +183,6 @@ class TestLifeOfTheAppliance:
         assert len(token(host)) == 32
 
     def test_removal_leaves_the_host_as_it_was_found(self, host: Host):
+        host.forget_connections()
         host.snap("remove", "--purge", NAME)
         assert host.changed() == {}

@@ -20,6 +20,7 @@ from workload.layout import Layout, SnapLayout
 from workload.ledger import Ledger
 from workload.runtime.client import Client, ClientError
 from workload.runtime.server import Api, Server
+from workload.runtime.services import State
 from workload.runtime.snap import Snap
 from workload.service_table import ServiceTable
 from workload.snapd import hooks, leftovers
@@ -207,6 +208,37 @@ def test_a_revert_to_the_first_revision_which_disables_all_starts_them_again(
     monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
     disabled = {name: [False, False] for name in snapd.state["services"]}
     assert snapd.run("configure", services=disabled) == ["start --enable microstack.memcached"]
+
+
+def test_a_revert_to_the_first_revision_has_the_appliance_and_all_that_runs_enabled_again(
+    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
+):
+    snapd.run("configure", config=MEMCACHED)
+    snapd.run("post-refresh", services={**snapd.state["services"], "machine": [True, False]})
+    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
+    disabled = {name: [False, False] for name in snapd.state["services"]}
+    done = snapd.run("configure", services={**disabled, "external-bridge": [False, True]})
+    assert done[0] == "start --enable microstack.memcached"
+    services = snapd.state["services"]
+    assert services["external-bridge"] == services["machine"] == [True, True]
+    assert services["keystone"] == [False, False]
+
+
+def test_a_connected_interface_has_what_died_tried_again_and_nothing_else(snapd: Snapd):
+    assert snapd.run("connect-plug-microstack-support") == []
+    snapd.run("configure", config=MEMCACHED)
+    assert snapd.run("connect-plug-microstack-support") == []
+    dead = {**snapd.state["services"], "memcached": [True, False]}
+    started = snapd.run("connect-plug-microstack-support", services=dead)
+    assert started == ["start --enable microstack.memcached"]
+
+
+def test_a_oneshot_that_has_nothing_to_undo_has_not_died_when_it_has_ended(snapd: Snapd):
+    ended = {**snapd.state["services"], "ovs-setup": [True, False], "guests": [True, False]}
+    snapd.run("install", services=ended)
+    found = SnapdServices(TABLE).processes()
+    assert found["ovs-setup"].state is State.EXITED
+    assert found["guests"].state is State.FATAL
 
 
 def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_path: Path):

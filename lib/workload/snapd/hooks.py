@@ -6,6 +6,7 @@ https://snapcraft.io/docs/supported-snap-hooks
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,7 +21,7 @@ from workload.ledger import Ledger, LedgerError
 from workload.render import RenderError
 from workload.runtime import options, processes
 from workload.runtime.config_store import OptionError
-from workload.runtime.services import Services
+from workload.runtime.services import Services, State
 from workload.runtime.snap import Snap
 from workload.service_table import ServiceTable
 from workload.snapd import leftovers
@@ -61,7 +62,12 @@ def configure() -> None:
     layout = Layout.from_environment()
     render.make_folders(layout)
     store = SnapConfig(layout)
-    _snap(layout, store).follow(everything=_revision(layout) != layout.revision)
+    reverted = _revision(layout) != layout.revision
+    _snap(layout, store).follow(everything=reverted)
+    if reverted:
+        noted = _enabled(layout)
+        was_enabled: list[str] = json.loads(noted.read_text()) if noted.exists() else []
+        SnapdServices(ServiceTable.load(layout.snapcraft)).enable_again(was_enabled)
     store.hide(store.document())
     _note_revision(layout)
 
@@ -73,7 +79,19 @@ def post_refresh() -> None:
     store = SnapConfig(layout)
     table = ServiceTable.load(layout.snapcraft)
     _snap(layout, store, Unchanged(table)).follow(everything=True)
+    atomic.write(_enabled(layout), json.dumps(SnapdServices(table).enabled()).encode())
     _note_revision(layout)
+
+
+def connect() -> None:
+    """Start again what died: what it was not allowed before, it may be now.
+
+    An interface that the store does not connect by itself is connected after services have tried.
+    """
+    runner = SnapdServices(ServiceTable.load(Layout.from_environment().snapcraft))
+    listed = runner.processes().items()
+    died = [name for name, process in listed if process.state is State.FATAL]
+    runner.apply(start=died, restart=(), stop=())
 
 
 def remove() -> None:
@@ -84,6 +102,7 @@ def remove() -> None:
 
 HOOKS: dict[str, Callable[[], None]] = {
     "configure": configure,
+    "connect-plug-microstack-support": connect,
     "install": install,
     "post-refresh": post_refresh,
     "remove": remove,
@@ -117,6 +136,11 @@ def _snap(layout: Layout, store: SnapConfig, runner: Services | None = None) -> 
 def _revision(layout: Layout) -> str:
     path = layout.root / "revision"
     return path.read_text() if path.exists() else layout.revision
+
+
+def _enabled(layout: Layout) -> Path:
+    """Where it is noted what was enabled when this revision came; a revert forgets it."""
+    return layout.root / "enabled"
 
 
 def _note_revision(layout: Layout) -> None:

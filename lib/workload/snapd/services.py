@@ -44,6 +44,26 @@ class SnapdServices:
         """Return the services that run, or will by themselves."""
         return {name for name, states in self._listed().items() if any(states)}
 
+    def enabled(self) -> list[str]:
+        """Return the services that start at boot, the appliance's own among them."""
+        return [name for name, (enabled, _) in self._asked().items() if enabled]
+
+    def enable_again(self, noted: Collection[str]) -> None:
+        """Undo that snapd disabled all: what runs is enabled, the appliance's own started too.
+
+        Args:
+            noted: what was enabled before.
+
+        Raises:
+            ServiceError: snapd cannot start a service.
+        """
+        names = [
+            name
+            for name, (enabled, active) in self._asked().items()
+            if not enabled and (active or (name in noted and name not in self._table.services))
+        ]
+        self._control("start", ("--enable",), names)
+
     def apply(self, *, start: Sequence[str], restart: Sequence[str], stop: Sequence[str]) -> None:
         """Make these changes; snapd orders starts by `after` and `before`.
 
@@ -96,10 +116,13 @@ class SnapdServices:
             sorter.done(*level)
 
     def _state(self, name: str, enabled: bool, active: bool) -> State:
+        app = self._table.services[name]
         if active:
-            # systemd keeps a oneshot that did its work active.
-            oneshot = self._table.services[name].oneshot
-            return State.EXITED if oneshot else State.RUNNING
+            # systemd keeps a oneshot that did its work active where there is something to undo.
+            return State.EXITED if app.oneshot else State.RUNNING
+        if enabled and app.oneshot and not app.stop_command:
+            # Of how another one ended snapd tells nothing.
+            return State.EXITED
         return State.FATAL if enabled else State.STOPPED
 
     def _listed(self, names: Collection[str] = ()) -> dict[str, tuple[bool, bool]]:
@@ -111,6 +134,11 @@ class SnapdServices:
         Raises:
             ServiceError: snapd does not tell.
         """
+        listed = self._asked(names)
+        return {name: listed[name] for name in listed if name in self._table.services}
+
+    def _asked(self, names: Collection[str] = ()) -> dict[str, tuple[bool, bool]]:
+        """Return the same with the appliance's own services."""
         found: dict[str, tuple[bool, bool]] = {}
         try:
             listed = snapctl.call("services", *(f"{SNAP_NAME}.{name}" for name in names))
@@ -119,8 +147,7 @@ class SnapdServices:
         for line in listed.splitlines()[1:]:
             full, enabled, active, *_ = line.split()
             name = full.removeprefix(f"{SNAP_NAME}.")
-            if name in self._table.services:
-                found[name] = (enabled == "enabled", active == "active")
+            found[name] = (enabled == "enabled", active == "active")
         return found
 
 

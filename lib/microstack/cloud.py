@@ -39,6 +39,10 @@ GUESTS = NETWORK | {"nova", "nova-compute", "glance", "placement"}
 HYPERVISOR_TIMEOUT = 120.0
 """Seconds for a first hypervisor to report to Nova; slow machines ask QEMU for half a minute."""
 
+PATIENCE: Mapping[str, float] = {"status_code_retries": 60, "status_code_retry_delay": 0.5}
+"""How often, and after how many seconds, to ask again a service that answers 503: after a fault
+those that check tokens are back before Keystone is."""
+
 
 @dataclass(frozen=True)
 class Flavor:

@@ -148,9 +148,7 @@ def _launch(
         rules.result()
         # After a fault it may not have reported again yet: Nova would find no host.
         cloud.await_hypervisor(connection, step)
-        server = connection.compute.create_server(**wanted)
-        step(f"launching {server.name}")
-        _wait_active(connection, server)
+        server = _active(connection, wanted, step)
         console = pool.submit(_console, connection, server)
         address = _floating_address(connection, server)
         if wait:
@@ -249,11 +247,34 @@ def _let_in(connection: Connection) -> None:
             continue  # made by another launch at the same time
 
 
-def _wait_active(connection: Connection, server: Server) -> None:
-    """Wait until a guest runs; one that cannot is deleted.
+def _active(
+    connection: Connection, wanted: Mapping[str, Any], step: Callable[[str], None]
+) -> Server:
+    """Make a guest and wait until it runs; one that cannot is deleted.
+
+    A nova-compute that starts gives up, without a reason, the guests that were sent to it before
+    it was ready: Nova calls it up by what it said a minute ago. Such a guest is made once more.
 
     Raises:
         Failure: with Nova's reason, or when time is up.
+    """
+    step(f"launching {wanted['name']}")
+    seen = _settled(connection, connection.compute.create_server(**wanted))
+    if seen.status == "ERROR" and not seen.fault:
+        connection.compute.delete_server(seen)
+        step(f"nova-compute was starting: launching {wanted['name']} again")
+        seen = _settled(connection, connection.compute.create_server(**wanted))
+    if seen.status == "ERROR":
+        connection.compute.delete_server(seen)
+        raise _refused(connection, seen)
+    return seen
+
+
+def _settled(connection: Connection, server: Server) -> Server:
+    """Wait until a guest runs, or Nova has given it up.
+
+    Raises:
+        Failure: time is up.
     """
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_delay(ACTIVE_TIMEOUT),
@@ -261,14 +282,11 @@ def _wait_active(connection: Connection, server: Server) -> None:
         retry=tenacity.retry_if_result(lambda seen: seen.status not in ("ACTIVE", "ERROR")),
     )
     try:
-        seen: Server = retrying(connection.compute.get_server, server.id)
+        return retrying(connection.compute.get_server, server.id)
     except tenacity.RetryError:
         raise Failure(
             f"{server.name} is not active after {ACTIVE_TIMEOUT:g} s", f"{program()} doctor"
         ) from None
-    if seen.status == "ERROR":
-        connection.compute.delete_server(seen)
-        raise _refused(connection, seen)
 
 
 def _refused(connection: Connection, server: Server) -> Failure:

@@ -6,10 +6,15 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
+from openstack.connection import Connection
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.cloud.conftest import Microstack
 from tests.cloud.guests import Guest, wait_until
@@ -20,9 +25,12 @@ from workload.runtime.status import ServiceStatus
 
 RESTARTED = 120.0
 AGAIN = 300.0
+ASKING = 8
 
 
-def test_every_service_that_dies_is_started_again(cloud: Microstack) -> None:
+def test_every_service_that_dies_is_started_again(
+    cloud: Microstack, connection: Connection
+) -> None:
     """All at once, as when memory has run out."""
     before = {s.name: s.pid for s in services() if s.daemon == "simple" and s.pid}
     assert len(before) > 20
@@ -38,8 +46,36 @@ def test_every_service_that_dies_is_started_again(cloud: Microstack) -> None:
         )
 
     wait_until(restarted, "every service runs again", RESTARTED)
+    # At once: some answer before those that they ask, and a request may wait for its taker.
+    cloud("launch", "undaunted")
+    compute = connection.compute
+    compute.delete_server(compute.find_server("undaunted", ignore_missing=False))
     cloud("up")
     assert cloud.unsettled() == {}
+
+
+@pytest.mark.parametrize("name", ["keystone", "neutron-api"])
+def test_an_api_that_just_came_back_allows_what_is_allowed(
+    cloud: Microstack, connection: Connection, name: str
+) -> None:
+    """To many at once, as all services ask Keystone of tokens then."""
+    token = connection.session.get_token()
+    headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+    addresses = {
+        "keystone": f"{connection.endpoint_for('identity')}/auth/tokens",
+        "neutron-api": f"{connection.endpoint_for('network')}/v2.0/networks?name=test",
+    }
+    pid = service(name).pid
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: service(name).pid not in (0, pid), f"{name} runs again", RESTARTED)
+
+    def ask(_: int) -> str:
+        answer = once_there(addresses[name], headers)
+        assert answer.status_code == 200, answer.text
+        return next(iter(answer.json().values()))
+
+    with ThreadPoolExecutor(ASKING) as pool:
+        assert all(pool.map(ask, range(ASKING)))
 
 
 @pytest.mark.parametrize("program", ["snapd", "machine"])
@@ -106,6 +142,16 @@ def starts(cloud: Microstack, folder: Path) -> int:
     found = re.search(r"(\d+) service starts", told)
     assert found, told
     return int(found[1])
+
+
+@retry(
+    retry=retry_if_exception_type(requests.ConnectionError),
+    stop=stop_after_delay(RESTARTED),
+    wait=wait_fixed(0.05),
+)
+def once_there(url: str, headers: Mapping[str, str]) -> requests.Response:
+    """Ask an API that is starting, as soon as it listens."""
+    return requests.get(url, headers=headers, timeout=RESTARTED)
 
 
 def service(name: str) -> ServiceStatus:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from ipaddress import IPv4Interface
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from openstack.image.v2.image import Image
@@ -95,3 +97,42 @@ def test_an_image_is_a_name_unless_it_looks_like_a_file_or_address(
     text: str, source: bool
 ) -> None:
     assert images.is_source(text) is source
+
+
+class Compute:
+    """Nova, of which each new guest comes to the next of these ends."""
+
+    def __init__(self, *ends: SimpleNamespace) -> None:
+        self.ends = list(ends)
+        self.deleted: list[SimpleNamespace] = []
+
+    def create_server(self, **_: object) -> SimpleNamespace:
+        return SimpleNamespace(id="id", name="t1")
+
+    def get_server(self, _: str) -> SimpleNamespace:
+        return self.ends.pop(0)
+
+    def delete_server(self, server: SimpleNamespace) -> None:
+        self.deleted.append(server)
+
+
+def of(compute: Compute) -> Any:
+    return SimpleNamespace(compute=compute)
+
+
+def test_a_guest_that_a_starting_hypervisor_gave_up_is_made_again() -> None:
+    interrupted = SimpleNamespace(status="ERROR", fault=None, name="t1")
+    compute = Compute(interrupted, SimpleNamespace(status="ACTIVE", name="t1"))
+    told: list[str] = []
+    made = launch._active(of(compute), {"name": "t1"}, told.append)
+    assert made.status == "ACTIVE"
+    assert compute.deleted == [interrupted]
+    assert told == ["launching t1", "nova-compute was starting: launching t1 again"]
+
+
+def test_a_guest_that_nova_refuses_is_not_made_again() -> None:
+    refused = SimpleNamespace(status="ERROR", fault={"message": "Out of luck"}, name="t1")
+    compute = Compute(refused)
+    with pytest.raises(Failure, match="t1 did not start: Out of luck"):
+        launch._active(of(compute), {"name": "t1"}, lambda _: None)
+    assert compute.deleted == [refused]

@@ -69,12 +69,22 @@ class Cloud:
         script = "/opt/microstack/tests/rig/cloud_volumes.py"
         return self.machine.check(f"{PROJECT}/bin/python {script} {shlex.join(step)}", timeout)
 
-    def guest(self, name: str, command: str, timeout: float = 120) -> str:
-        """Run a command in a guest, over ssh on its floating address."""
+    def guest(self, name: str, command: str, timeout: float = 120, *, again: bool = False) -> str:
+        """Run a command in a guest, over ssh on its floating address.
+
+        Args:
+            name: of the guest.
+            command: for its shell.
+            timeout: seconds for all of it.
+            again: while the guest boots, try until it lets in (ssh returns 255 until then).
+        """
         address = self.volumes("address", name).split()[-1]
         options = "-F /var/lib/microstack/ssh/config -o BatchMode=yes -o ConnectTimeout=60"
         login = f"ssh {options} root@{address} {shlex.quote(command)}"
-        return self.machine.check(login, timeout)
+        if again:
+            inner = f"while {login}; [ $? = 255 ]; do sleep 1; done"
+            login = f"timeout {timeout:g} sh -c {shlex.quote(inner)} 2>&-"
+        return self.machine.check(login, timeout + 30)
 
     def applications(self) -> dict[str, tuple[str, str]]:
         document = json.loads(self.microstack("status --format json"))

@@ -87,7 +87,8 @@ def test_volumes_outlive_a_power_cut_while_one_is_written_to(cloud: Cloud) -> No
     cloud.microstack("start", 1800)
     cloud.volumes("exist", "data", "other")
     cloud.volumes("attached", "data", GUEST)
-    assert cloud.guest(GUEST, f"head -c {len(PATTERN)} {DISK_IN_GUEST}") == PATTERN
+    read = f"head -c {len(PATTERN)} {DISK_IN_GUEST}"
+    assert cloud.guest(GUEST, read, timeout=600, again=True) == PATTERN
     cloud.volumes("detach", "data", GUEST)
     cloud.volumes("holds", "data", PATTERN)
 

@@ -194,8 +194,8 @@ class Hooks:
         """Put right what was left: hooks are due again, actions failed, a boot asks for start."""
         now, model = time.time(), self._store.model
         for action in model.actions.values():
-            if action.status == "running":
-                model = model.with_action(_failed(action, "action terminated", now))
+            if action.status in ("running", "aborting"):
+                model = model.with_action(_terminated(action, now))
         for unit in model.units.values():
             if unit.agent.current == "executing":
                 model = progress.ended_action(model, unit.name, now)
@@ -275,6 +275,8 @@ class Hooks:
     ) -> int | None:
         """The exit code of a hook's process; None if it was killed, 1 if it took too long."""
         process = self._processes[name] = asyncio.create_task(run)
+        if hook.action:
+            self.abort(hook.action)
         try:
             await asyncio.wait([process], timeout=self._timeout)
             if process.done():
@@ -286,6 +288,13 @@ class Hooks:
             del self._processes[name]
             process.cancel()
             await asyncio.wait([process])
+
+    def abort(self, number: str) -> None:
+        """Kill what runs for an action that is to be aborted."""
+        action = self._store.model.actions[number]
+        process = self._processes.get(action.unit)
+        if action.status == "aborting" and process is not None and not process.cancelling():
+            process.cancel()
 
     def skip(self, unit: str) -> bool:
         """Kill the hook that a unit runs, and count it as run; False if it runs none."""
@@ -391,9 +400,10 @@ class Hooks:
         if code == 0 and context.failure is None:
             model = context.apply(model)
             action = replace(action, status="completed", completed=now)
+        elif code is None:
+            action = _terminated(action, now, context.failure)
         else:
-            reason = "action terminated" if code is None else f"exit status {code}"
-            action = _failed(action, context.failure or reason, now)
+            action = _failed(action, context.failure or f"exit status {code}", now)
         model = progress.ended_action(model.with_action(action), context.unit.name, now)
         return model, "done" if action.status == "completed" else "failed"
 
@@ -521,6 +531,13 @@ def _changed(before: Status | None, after: Status) -> Status | None:
 
 def _failed(action: Action, reason: str, now: float) -> Action:
     return replace(action, status="failed", message=reason, completed=now)
+
+
+def _terminated(action: Action, now: float, failure: str | None = None) -> Action:
+    """An action whose process was killed: because it was to be, or with the agent."""
+    status = "aborted" if action.status == "aborting" else "failed"
+    message = failure or "action terminated"
+    return replace(action, status=status, message=message, completed=now)
 
 
 def _jitter() -> float:

@@ -11,8 +11,8 @@ import random
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from machine.charm import CharmError, materialise
 from machine.context import Context, Reboot
 from machine.environment import Surroundings, environment
 from machine.exec_runner import NotImplementedByCharmError, job, shell
+from machine.folders import Folders, dashed
+from machine.hook_output import Output
 from machine.hook_tools import Reply
 from machine.model import EXEC, Action, Hook, Model, Status
 from machine.records import HookRecord, LogLine
@@ -50,37 +52,6 @@ def _boot() -> str:
     """
     kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{kernel} {os.environ.get('MACHINE_BOOT_ID', '')}".strip()
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where the agent keeps what belongs to units, below its state folder."""
-
-    state: Path
-
-    def charm(self, unit: str) -> Path:
-        """The folder that a unit's charm runs in."""
-        return self.state / "units" / _dashed(unit) / "charm"
-
-    def sweep(self, units: Collection[str]) -> None:
-        """Remove what belongs to other units than these; another one may get the same name."""
-        kept = {_dashed(unit) for unit in units}
-        for folder in self.state.glob("units/*"):
-            if folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    @property
-    def storages(self) -> Path:
-        """The folder of all instances of storage."""
-        return self.state / "storage"
-
-    def resource(self, unit: str, name: str) -> Path:
-        """The folder of a unit's copy of a resource."""
-        return self.state / "units" / _dashed(unit) / "resources" / name
-
-
-def _dashed(name: str) -> str:
-    return name.replace("/", "-")
 
 
 class Hooks:
@@ -247,7 +218,7 @@ class Hooks:
         if context.hook.storage and not context.seen.storages[context.hook.storage].location:
             return 1
         token = secrets.token_hex(16)
-        output = _Output(self._log_of(name, context.hook))
+        output = Output(self._log_of(name, context.hook))
         if not await self._materialise(context, output):
             return 1
         charm = self._folders.charm(name)
@@ -316,7 +287,7 @@ class Hooks:
         self._log_unit(context.unit.name, "DEBUG", "operation", str(error))
         return 1 if context.hook.action else 0
 
-    async def _materialise(self, context: Context, output: _Output) -> bool:
+    async def _materialise(self, context: Context, output: Output) -> bool:
         """Put the charm into the unit's folder where it is not there in this version."""
         unit = context.unit
         application = context.seen.applications[unit.application]
@@ -507,7 +478,7 @@ class Hooks:
         self._store.commit(model.with_action(replace(action, log=(*action.log, message))))
 
     def _log_unit(self, unit: str, level: str, source: str, message: str) -> None:
-        entity = f"unit-{_dashed(unit)}"
+        entity = f"unit-{dashed(unit)}"
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(_LOG_WAITS, self._write_log)
         self._store.log(LogLine(time.time(), entity, level, f"unit.{unit}.{source}", message))
@@ -542,33 +513,3 @@ def _terminated(action: Action, now: float, failure: str | None = None) -> Actio
 
 def _jitter() -> float:
     return random.uniform(0.9, 1.1)  # noqa: S311
-
-
-class _Output:
-    """Turns what a hook writes into log lines, and keeps it for the results of an action."""
-
-    _KEPT = 1 << 16
-
-    def __init__(self, log: Callable[[str], None]) -> None:
-        self._log = log
-        self._partial: dict[str, bytes] = {}
-        self._kept: dict[str, bytes] = {}
-
-    def take(self, stream: str, data: bytes) -> None:
-        """A piece of what the hook wrote."""
-        self._kept[stream] = (self._kept.get(stream, b"") + data)[-self._KEPT :]
-        *lines, rest = (self._partial.get(stream, b"") + data).split(b"\n")
-        self._partial[stream] = rest
-        for line in lines:
-            self._log(line.decode(errors="replace"))
-
-    def close(self) -> None:
-        """The hook is over."""
-        for rest in self._partial.values():
-            if rest:
-                self._log(rest.decode(errors="replace"))
-        self._partial.clear()
-
-    def as_results(self) -> Mapping[str, object]:
-        """What an action wrote, as part of its results."""
-        return {s: kept.decode(errors="replace") for s, kept in self._kept.items() if kept}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -38,3 +39,17 @@ class Folders:
 def dashed(name: str) -> str:
     """The name of a unit as part of a path or of a tag."""
     return name.replace("/", "-")
+
+
+def copied(source: Path, target: Path) -> Path:
+    """The target, a copy of the source; what reads it sees a whole one at any time.
+
+    Raises:
+        OSError: it cannot be copied.
+    """
+    if not target.exists() or not filecmp.cmp(source, target, shallow=True):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}.new")
+        shutil.copy2(source, aside)
+        aside.replace(target)
+    return target

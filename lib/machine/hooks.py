@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import filecmp
 import logging
 import os
 import random
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +20,7 @@ from machine.charm import CharmError, materialise
 from machine.context import Context, Reboot
 from machine.environment import Surroundings, environment
 from machine.exec_runner import NotImplementedByCharmError, job, shell
-from machine.folders import Folders, dashed
+from machine.folders import Folders, copied, dashed
 from machine.hook_output import Output
 from machine.hook_tools import Reply
 from machine.model import EXEC, Action, Hook, Model, Status
@@ -172,7 +170,7 @@ class Hooks:
                 model = progress.ended_action(model, unit.name, now)
         boot = _boot()
         if model.boot not in ("", boot):
-            model = self._with_devices(progress.rebooted(model, now))
+            model = storage.after_boot(self._folders.storages, progress.rebooted(model, now))
         self._store.commit(replace(model, boot=boot))
         for record in self._store.hooks("running"):
             ended = replace(record, ended=now, outcome="killed")
@@ -322,18 +320,6 @@ class Hooks:
             return model
         return model.with_storage(replace(model.storages[hook.storage], location=location))
 
-    def _with_devices(self, model: Model) -> Model:
-        """The model with block devices as they are after a boot, which takes them away."""
-        for known in model.storages.values():
-            if known.kind == "block" and known.location:
-                try:
-                    location = storage.provision(self._folders.storages, known)
-                except (StorageError, OSError):
-                    logger.exception("storage %s is not there after the boot", known.id)
-                    continue
-                model = model.with_storage(replace(known, location=location))
-        return model
-
     # ---- how a hook ends
 
     def _after_hook(self, context: Context, code: int | None) -> tuple[Model, str]:
@@ -454,14 +440,8 @@ class Hooks:
         """
         application = context.draft.applications[context.application]
         source, declared = Path(application.resources[name]), application.charm.resources[name]
-        folder = self._folders.resource(context.unit.name, name)
-        target = folder / (declared.filename or source.name)
-        if not target.exists() or not filecmp.cmp(source, target, shallow=True):
-            folder.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(f".{target.name}.new")
-            shutil.copy2(source, aside)
-            aside.replace(target)
-        return str(target)
+        target = self._folders.resource(context.unit.name, name)
+        return str(copied(source, target / (declared.filename or source.name)))
 
     def log(self, context: Context, level: str, message: str) -> None:
         """Add to the debug log."""

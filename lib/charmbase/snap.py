@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -270,10 +271,16 @@ def _session(
 
 @contextmanager
 def _ended_with_us(process: subprocess.Popen[str]) -> Generator[None]:
-    """End a command and its children, whatever becomes of us."""
+    """End a command and its children, whatever becomes of us.
+
+    An action that is cancelled gets SIGTERM, which would end us and not them: they have a session
+    of their own.
+    """
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         yield
     finally:
+        signal.signal(signal.SIGTERM, before)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
 

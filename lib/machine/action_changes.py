@@ -54,20 +54,6 @@ def enqueue(
     return (after if tasks else model), Queued(operation, tasks, errors)
 
 
-def enqueue_action(
-    model: Model, unit: str, name: str, params: Mapping[str, object], now: float
-) -> tuple[Model, str]:
-    """The model with an action to run on one unit, and the task's id.
-
-    Raises:
-        ChangeError: no such unit or action, or the parameters do not fit.
-    """
-    model, queued = enqueue(model, [unit], name, params, now)
-    for error in queued.errors.values():
-        raise ChangeError(error)
-    return model, next(iter(queued.tasks.values()))
-
-
 def _fitting(
     model: Model, unit: str, name: str, params: Mapping[str, object]
 ) -> Mapping[str, object]:
@@ -105,18 +91,22 @@ def _unit(model: Model, name: str) -> str:
 
 
 def cancel(model: Model, number: str, now: float) -> Model:
-    """The model where an action will not be run.
+    """The model where an action will not be run, or, where it runs, is to be ended.
+
+    What has ended stays as it is, as in Juju (state/action.go, `Cancel`).
 
     Raises:
-        ChangeError: there is none of this id, or it has begun.
+        ChangeError: there is none of this id.
     """
     action = model.actions.get(number)
     if action is None:
         raise ChangeError(f'task "{number}" not found')
+    if action.status == "running":
+        return model.with_action(replace(action, status="aborting"))
     if action.status != "pending":
-        raise ChangeError(f'task "{number}" is {action.status}: only what is pending is cancelled')
-    cancelled = replace(action, status="cancelled", message="", completed=now)
-    return model.with_action(cancelled)
+        return model
+    message = "action cancelled via the API"
+    return model.with_action(replace(action, status="cancelled", message=message, completed=now))
 
 
 def _defaults(params: Mapping[str, Mapping[str, object]]) -> dict[str, object]:

@@ -49,6 +49,7 @@ class Api:
         """
         plain: Mapping[str, Callable[..., object]] = {
             "add_unit": self._add_unit,
+            "cancel_task": self._cancel_task,
             "config": self._config,
             "enqueue": self._enqueue,
             "hooks": self._hook_records,
@@ -66,7 +67,6 @@ class Api:
             "debug_log": self._debug_log,
             "deploy": self._deploy,
             "ended": self._ended,
-            "run": self._run_action,
             "wait_idle": self._wait_idle,
             "watch": self._watch,
         }
@@ -204,16 +204,6 @@ class Api:
         else:
             self._store.commit(progress.skipped(model, unit, time.time()))
 
-    async def _run_action(
-        self, unit: str, action: str, params: dict[str, Any], timeout: float | None
-    ) -> Answers:
-        model, number = action_changes.enqueue_action(
-            self._store.model, unit, action, params, time.time()
-        )
-        self._store.commit(model)
-        async for answer in self._ended(number, f"action {action} of {unit}", timeout):
-            yield answer
-
     def _enqueue(self, units: list[str], action: str, params: dict[str, Any]) -> dict[str, Any]:
         """Queue one action on units; those that cannot run it are told apart."""
         model, queued = action_changes.enqueue(
@@ -221,6 +211,12 @@ class Api:
         )
         self._store.commit(model)
         return asdict(queued)
+
+    def _cancel_task(self, number: str) -> dict[str, Any]:
+        """Take back an action, or have it ended; this does not wait for its end."""
+        self._store.commit(action_changes.cancel(self._store.model, number, time.time()))
+        self._hooks.abort(number)
+        return asdict(self._task(number))
 
     async def _ended(self, number: str, what: str, timeout: float | None = None) -> Answers:
         """Tell what an action logs while it runs, then how it ended."""

@@ -13,9 +13,9 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 
-from machine.client import ActionResult, TimeoutExpiredError
+from machine.client import ActionResult, Queued, TimeoutExpiredError
 from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
-from machine.juju_client import JujuClient, Queued
+from machine.juju_client import JujuClient
 
 _EXEC = "juju-exec"
 _KEY = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]*[a-z0-9])?)*")

@@ -17,7 +17,7 @@ from machine.tabular import table
 _Names = list[str] | None
 _Wait = Annotated[str, typer.Option("--wait", help="For its end, how long; 0: do not.")]
 _Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
-_RUNNING = ("pending", "running")
+_RUNNING = ("pending", "running", "aborting")
 
 
 def actions(
@@ -153,11 +153,23 @@ def _until_ended(client: JujuClient, number: str, timeout: float) -> None:
 def cancel_task(
     numbers: Annotated[list[str], typer.Argument(metavar="ID...", help="The tasks.")],
     model: ModelOption = None,
+    form: FormatOption = Format.YAML,
 ) -> None:
-    """Take back tasks that have not begun."""
+    """Take back tasks, and have those that run ended."""
     client = agent(model)
-    for number in numbers:
-        client.cancel_task(number)
+    emit({"actions": [_cancelled(client.cancel_task(number)) for number in numbers]}, form)
+
+
+def _cancelled(task: Mapping[str, Any]) -> dict[str, Any]:
+    """A task in the shape of `juju cancel-task` (cmd/juju/action/cancel.go)."""
+    ended = task["completed"]
+    return {
+        "action": task["name"],
+        "completed at": "n/a" if ended is None else _time(ended).removesuffix(" +0000 UTC"),
+        "id": task["id"],
+        "status": task["status"],
+        "unit": task["unit"],
+    }
 
 
 # ---- in Juju's shapes
@@ -184,7 +196,7 @@ def _operation(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _status(tasks: Sequence[Mapping[str, Any]]) -> str:
     """What an operation is: running while any task is, else as the worst of them."""
     found = {task["status"] for task in tasks}
-    for status in ("running", "pending", "failed", "aborted", "cancelled"):
+    for status in ("running", "aborting", "pending", "failed", "aborted", "cancelled"):
         if status in found:
             return status
     return "completed"

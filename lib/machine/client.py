@@ -22,6 +22,7 @@ __all__ = [
     "Error",
     "HookRecord",
     "LogLine",
+    "Queued",
     "RelationRecord",
     "TimeoutExpiredError",
 ]
@@ -47,6 +48,9 @@ class TimeoutExpiredError(Error):
     """What was awaited did not come in time; the message says what it was."""
 
 
+_CANCELLED_ENDS = 30.0
+"""Seconds within which an action that was cancelled has ended: the agent kills it after 5."""
+
 _KINDS: Mapping[str, type[Error]] = {
     "bundle": BundleError,
     "change": ChangeError,
@@ -56,7 +60,7 @@ _KINDS: Mapping[str, type[Error]] = {
 
 @dataclass(frozen=True)
 class ActionResult:
-    """How an action ended: `status` is completed, failed or aborted."""
+    """How an action ended: `status` is completed, failed, cancelled or aborted."""
 
     status: str
     results: Mapping[str, Any]
@@ -64,6 +68,15 @@ class ActionResult:
     log: Sequence[str]
     id: str
     unit: str
+
+
+@dataclass(frozen=True)
+class Queued:
+    """An operation: its id, the id of each unit's task, and why a unit has none."""
+
+    operation: str
+    tasks: Mapping[str, str]
+    errors: Mapping[str, str]
 
 
 def action_result(answer: Mapping[str, Any]) -> ActionResult:
@@ -206,6 +219,8 @@ class Client:
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         told: Callable[[str], None] = lambda _: None,
+        *,
+        with_us: bool = False,
     ) -> ActionResult:
         """Run an action and wait for its end; the unit may be `<application>/leader`.
 
@@ -215,15 +230,62 @@ class Client:
             params: its parameters.
             timeout: seconds to wait; None for as long as it takes.
             told: called with each line that the action logs, while it runs.
+            with_us: cancel it, and wait for its end, when this wait is interrupted.
 
         Raises:
             ChangeError: no such unit or action, or the parameters do not fit.
             TimeoutExpiredError: it has not ended in `timeout` seconds.
         """
-        answer = self._call(
-            "run", told, unit=unit, action=action, params=dict(params or {}), timeout=timeout
-        )
+        queued = self.enqueue([unit], action, params or {})
+        for error in queued.errors.values():
+            raise ChangeError(error)
+        (task,) = queued.tasks.values()
+        try:
+            return self.ended(task, timeout, told, f"action {action} of {unit}")
+        except KeyboardInterrupt:
+            if with_us:
+                self.cancel_task(task)
+                self.ended(task, _CANCELLED_ENDS)
+            raise
+
+    def enqueue(self, units: Sequence[str], action: str, params: Mapping[str, Any]) -> Queued:
+        """Have an action run on units, or, as `juju-exec`, a command of the shell."""
+        answer = self._call("enqueue", units=list(units), action=action, params=dict(params))
+        return Queued(**answer)
+
+    def ended(
+        self,
+        task: str,
+        timeout: float | None,
+        told: Callable[[str], None] = lambda _: None,
+        what: str = "",
+    ) -> ActionResult:
+        """Wait for the end of a task.
+
+        Args:
+            task: its id.
+            timeout: seconds to wait; None for as long as it takes.
+            told: called with each line that the action logs, while it runs.
+            what: the task is called in an error.
+
+        Raises:
+            ChangeError: there is no such task.
+            TimeoutExpiredError: it has not ended in `timeout` seconds.
+        """
+        what = what or f"task {task}"
+        answer = self._call("ended", told, number=task, what=what, timeout=timeout)
         return action_result(answer)
+
+    def cancel_task(self, task: str) -> Mapping[str, Any]:
+        """Take back a task, or have it ended where it runs; what has ended stays as it is.
+
+        Returns:
+            The task as it is now: its process may still be ending.
+
+        Raises:
+            ChangeError: there is no such task.
+        """
+        return self._call("cancel_task", number=task)
 
     def resolved(self, unit: str, retry: bool = True) -> None:
         """Run a unit's failed hook again now, or count it as done."""

@@ -19,8 +19,9 @@ from pathlib import Path
 from machine import bridge, changes
 from machine.changes import ChangeError
 from machine.environment import Surroundings
+from machine.folders import Folders
 from machine.hook_tools import Reply
-from machine.hooks import Folders, Hooks
+from machine.hooks import Hooks
 from machine.model import Life, Model
 from machine.model_config import ModelConfigError, Value, changed
 from machine.runner import Runner

@@ -33,7 +33,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from machine import hook_tool
+from machine import ops_in_process
 
 MESSAGE_SIZE = 1 << 20
 _PR_SET_PDEATHSIG = 1
@@ -272,6 +272,7 @@ def _be_a_hook() -> None:
     _die_with_parent()
     _own_group(0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.environ.clear()
     stdin = os.open(os.devnull, os.O_RDONLY)
     os.dup2(stdin, 0)
     os.close(stdin)
@@ -284,7 +285,6 @@ def _run_hook(order: Order, descriptors: list[int], enter: Callable[[], None]) -
     os.chdir(order.charm)
     if order.argv:
         _exec(order)
-    os.environ.clear()
     os.environ.update(order.env)
     return _exit_code(enter)
 
@@ -313,6 +313,7 @@ def _exit_code(main: Callable[[], None]) -> int:
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
+    ops_in_process.TOOLS.settle()
     sys.stdout.flush()
     sys.stderr.flush()
     return code
@@ -360,6 +361,7 @@ def _load(path: Path) -> Callable[[], None]:
     try:
         _run_script(path)
     except _Loaded as loaded:
+        ops_in_process.read_metadata_once(path.parent.parent)
         gc.collect()
         gc.freeze()
         return loaded.call
@@ -377,46 +379,6 @@ def _run_script(path: Path) -> None:
     sys.modules["__main__"] = main
     code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     exec(code, main.__dict__)  # noqa: S102 - it is the charm
-
-
-# ---- hook tools without processes
-
-
-class _Tools:
-    """Stands in for `ops.hookcmds._utils.run`: asks the agent itself instead of by a program."""
-
-    def __init__(self, error: Callable[..., Exception]) -> None:
-        self._error = error
-        self._lock = threading.Lock()
-        self._connection: hook_tool.socket | None = None
-
-    def run(self, *args: str, input: str | None = None, redacted_cmd: Any = None) -> str:  # noqa: A002
-        """Run a hook tool and return what it prints."""
-        words = [word.encode("utf-8", "surrogateescape") for word in args]
-        token = os.environ["JUJU_CONTEXT_ID"].encode()
-        with self._lock:
-            connection = self._connection = self._connection or self._connect()
-            reply = hook_tool.call(connection, token, (input or "").encode(), *words)
-        code, stdout, stderr = (part.decode() for part in reply)
-        if code != "0":
-            cmd = list(redacted_cmd or args)
-            raise self._error(returncode=int(code), cmd=cmd, stdout=stdout, stderr=stderr)
-        return stdout
-
-    def _connect(self) -> hook_tool.socket:
-        connection = hook_tool.socket(hook_tool.AF_UNIX, hook_tool.SOCK_STREAM)
-        connection.connect(os.environ["JUJU_AGENT_SOCKET_ADDRESS"])
-        return connection
-
-
-def answer_in_process() -> None:
-    """Replace the one function through which every module of ops.hookcmds runs a tool."""
-    importlib.import_module("ops.hookcmds")
-    utils = sys.modules["ops.hookcmds._utils"]
-    tools = _Tools(utils.Error)
-    for name, module in tuple(sys.modules.items()):
-        if name.startswith("ops.hookcmds.") and hasattr(module, "run"):
-            module.run = tools.run  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _no_charm() -> None:
@@ -438,7 +400,9 @@ def main() -> NoReturn:
             importlib.import_module(name)
         except ImportError as e:
             sys.stderr.write(f"cannot preload {name}: {e}\n")
-    answer_in_process()
+    if "ops" in sys.modules:
+        ops_in_process.fit()
+        importlib.import_module("machine.rehearsal").run()
     logging.shutdown()
     gc.collect()
     gc.freeze()

@@ -39,13 +39,21 @@ def call(connection: socket, *fields: bytes) -> list[bytes]:
         ConnectionError: the agent closed the connection: the hook's context is over.
     """
     connection.sendall(pack(*fields))
-    received = bytearray()
-    while (answer := unpack(received)) is None:
+    return answer(connection, bytearray())
+
+
+def answer(connection: socket, received: bytearray) -> list[bytes]:
+    """Wait for one answer; what came of the next one stays in `received`.
+
+    Raises:
+        ConnectionError: the agent closed the connection: the hook's context is over.
+    """
+    while (fields := unpack(received)) is None:
         more = connection.recv(65536)
         if not more:
             raise ConnectionError("the agent closed the connection")
         received += more
-    return answer
+    return fields
 
 
 def _reads_stdin(arguments: list[str]) -> bool:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import filecmp
 import logging
 import os
 import random
 import secrets
-import shutil
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,8 @@ from machine.charm import CharmError, materialise
 from machine.context import Context, Reboot
 from machine.environment import Surroundings, environment
 from machine.exec_runner import NotImplementedByCharmError, job, shell
+from machine.folders import Folders, copied, dashed
+from machine.hook_output import Output
 from machine.hook_tools import Reply
 from machine.model import EXEC, Action, Hook, Model, Status
 from machine.records import HookRecord, LogLine
@@ -50,37 +50,6 @@ def _boot() -> str:
     """
     kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{kernel} {os.environ.get('MACHINE_BOOT_ID', '')}".strip()
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where the agent keeps what belongs to units, below its state folder."""
-
-    state: Path
-
-    def charm(self, unit: str) -> Path:
-        """The folder that a unit's charm runs in."""
-        return self.state / "units" / _dashed(unit) / "charm"
-
-    def sweep(self, units: Collection[str]) -> None:
-        """Remove what belongs to other units than these; another one may get the same name."""
-        kept = {_dashed(unit) for unit in units}
-        for folder in self.state.glob("units/*"):
-            if folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    @property
-    def storages(self) -> Path:
-        """The folder of all instances of storage."""
-        return self.state / "storage"
-
-    def resource(self, unit: str, name: str) -> Path:
-        """The folder of a unit's copy of a resource."""
-        return self.state / "units" / _dashed(unit) / "resources" / name
-
-
-def _dashed(name: str) -> str:
-    return name.replace("/", "-")
 
 
 class Hooks:
@@ -194,14 +163,14 @@ class Hooks:
         """Put right what was left: hooks are due again, actions failed, a boot asks for start."""
         now, model = time.time(), self._store.model
         for action in model.actions.values():
-            if action.status == "running":
-                model = model.with_action(_failed(action, "action terminated", now))
+            if action.status in ("running", "aborting"):
+                model = model.with_action(_terminated(action, now))
         for unit in model.units.values():
             if unit.agent.current == "executing":
                 model = progress.ended_action(model, unit.name, now)
         boot = _boot()
         if model.boot not in ("", boot):
-            model = self._with_devices(progress.rebooted(model, now))
+            model = storage.after_boot(self._folders.storages, progress.rebooted(model, now))
         self._store.commit(replace(model, boot=boot))
         for record in self._store.hooks("running"):
             ended = replace(record, ended=now, outcome="killed")
@@ -247,7 +216,7 @@ class Hooks:
         if context.hook.storage and not context.seen.storages[context.hook.storage].location:
             return 1
         token = secrets.token_hex(16)
-        output = _Output(self._log_of(name, context.hook))
+        output = Output(self._log_of(name, context.hook))
         if not await self._materialise(context, output):
             return 1
         charm = self._folders.charm(name)
@@ -275,6 +244,8 @@ class Hooks:
     ) -> int | None:
         """The exit code of a hook's process; None if it was killed, 1 if it took too long."""
         process = self._processes[name] = asyncio.create_task(run)
+        if hook.action:
+            self.abort(hook.action)
         try:
             await asyncio.wait([process], timeout=self._timeout)
             if process.done():
@@ -286,6 +257,13 @@ class Hooks:
             del self._processes[name]
             process.cancel()
             await asyncio.wait([process])
+
+    def abort(self, number: str) -> None:
+        """Kill what runs for an action that is to be aborted."""
+        action = self._store.model.actions[number]
+        process = self._processes.get(action.unit)
+        if action.status == "aborting" and process is not None and not process.cancelling():
+            process.cancel()
 
     def skip(self, unit: str) -> bool:
         """Kill the hook that a unit runs, and count it as run; False if it runs none."""
@@ -307,7 +285,7 @@ class Hooks:
         self._log_unit(context.unit.name, "DEBUG", "operation", str(error))
         return 1 if context.hook.action else 0
 
-    async def _materialise(self, context: Context, output: _Output) -> bool:
+    async def _materialise(self, context: Context, output: Output) -> bool:
         """Put the charm into the unit's folder where it is not there in this version."""
         unit = context.unit
         application = context.seen.applications[unit.application]
@@ -341,18 +319,6 @@ class Hooks:
         if hook.storage not in model.storages:
             return model
         return model.with_storage(replace(model.storages[hook.storage], location=location))
-
-    def _with_devices(self, model: Model) -> Model:
-        """The model with block devices as they are after a boot, which takes them away."""
-        for known in model.storages.values():
-            if known.kind == "block" and known.location:
-                try:
-                    location = storage.provision(self._folders.storages, known)
-                except (StorageError, OSError):
-                    logger.exception("storage %s is not there after the boot", known.id)
-                    continue
-                model = model.with_storage(replace(known, location=location))
-        return model
 
     # ---- how a hook ends
 
@@ -391,9 +357,10 @@ class Hooks:
         if code == 0 and context.failure is None:
             model = context.apply(model)
             action = replace(action, status="completed", completed=now)
+        elif code is None:
+            action = _terminated(action, now, context.failure)
         else:
-            reason = "action terminated" if code is None else f"exit status {code}"
-            action = _failed(action, context.failure or reason, now)
+            action = _failed(action, context.failure or f"exit status {code}", now)
         model = progress.ended_action(model.with_action(action), context.unit.name, now)
         return model, "done" if action.status == "completed" else "failed"
 
@@ -473,14 +440,8 @@ class Hooks:
         """
         application = context.draft.applications[context.application]
         source, declared = Path(application.resources[name]), application.charm.resources[name]
-        folder = self._folders.resource(context.unit.name, name)
-        target = folder / (declared.filename or source.name)
-        if not target.exists() or not filecmp.cmp(source, target, shallow=True):
-            folder.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(f".{target.name}.new")
-            shutil.copy2(source, aside)
-            aside.replace(target)
-        return str(target)
+        target = self._folders.resource(context.unit.name, name)
+        return str(copied(source, target / (declared.filename or source.name)))
 
     def log(self, context: Context, level: str, message: str) -> None:
         """Add to the debug log."""
@@ -497,7 +458,7 @@ class Hooks:
         self._store.commit(model.with_action(replace(action, log=(*action.log, message))))
 
     def _log_unit(self, unit: str, level: str, source: str, message: str) -> None:
-        entity = f"unit-{_dashed(unit)}"
+        entity = f"unit-{dashed(unit)}"
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(_LOG_WAITS, self._write_log)
         self._store.log(LogLine(time.time(), entity, level, f"unit.{unit}.{source}", message))
@@ -523,35 +484,12 @@ def _failed(action: Action, reason: str, now: float) -> Action:
     return replace(action, status="failed", message=reason, completed=now)
 
 
+def _terminated(action: Action, now: float, failure: str | None = None) -> Action:
+    """An action whose process was killed: because it was to be, or with the agent."""
+    status = "aborted" if action.status == "aborting" else "failed"
+    message = failure or "action terminated"
+    return replace(action, status=status, message=message, completed=now)
+
+
 def _jitter() -> float:
     return random.uniform(0.9, 1.1)  # noqa: S311
-
-
-class _Output:
-    """Turns what a hook writes into log lines, and keeps it for the results of an action."""
-
-    _KEPT = 1 << 16
-
-    def __init__(self, log: Callable[[str], None]) -> None:
-        self._log = log
-        self._partial: dict[str, bytes] = {}
-        self._kept: dict[str, bytes] = {}
-
-    def take(self, stream: str, data: bytes) -> None:
-        """A piece of what the hook wrote."""
-        self._kept[stream] = (self._kept.get(stream, b"") + data)[-self._KEPT :]
-        *lines, rest = (self._partial.get(stream, b"") + data).split(b"\n")
-        self._partial[stream] = rest
-        for line in lines:
-            self._log(line.decode(errors="replace"))
-
-    def close(self) -> None:
-        """The hook is over."""
-        for rest in self._partial.values():
-            if rest:
-                self._log(rest.decode(errors="replace"))
-        self._partial.clear()
-
-    def as_results(self) -> Mapping[str, object]:
-        """What an action wrote, as part of its results."""
-        return {s: kept.decode(errors="replace") for s, kept in self._kept.items() if kept}

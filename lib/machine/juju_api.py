@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from machine import (
-    action_changes,
     bridge,
     bundle_view,
     changes,
@@ -101,9 +100,6 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
             raise ChangeError(f'application "{application}" not found')
         return describe.actions(known.charm)
 
-    def cancel_task(number: str) -> None:
-        store.commit(action_changes.cancel(store.model, number, time.time()))
-
     def juju_actions() -> dict[str, Any]:
         return {number: asdict(action) for number, action in store.model.actions.items()}
 
@@ -114,7 +110,6 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         set_model_constraints,
         juju_actions,
         juju_charm_actions,
-        cancel_task,
         juju_config,
         juju_unit,
         integrate,

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from machine.client import ActionResult, Client, action_result
-
-
-@dataclass(frozen=True)
-class Queued:
-    """An operation: its id, the id of each unit's task, and why a unit has none."""
-
-    operation: str
-    tasks: Mapping[str, str]
-    errors: Mapping[str, str]
+from machine.client import Client
 
 
 class JujuClient(Client):
@@ -164,37 +154,6 @@ class JujuClient(Client):
             options=dict(options),
             resources=dict(resources),
         )
-
-    def enqueue(self, units: Sequence[str], action: str, params: Mapping[str, Any]) -> Queued:
-        """Have an action run on units, or, as `juju-exec`, a command of the shell."""
-        answer = self._call("enqueue", units=list(units), action=action, params=dict(params))
-        return Queued(**answer)
-
-    def ended(
-        self, task: str, timeout: float | None, told: Callable[[str], None] = lambda _: None
-    ) -> ActionResult:
-        """Wait for the end of a task.
-
-        Args:
-            task: its id.
-            timeout: seconds to wait; None for as long as it takes.
-            told: called with each line that the action logs, while it runs.
-
-        Raises:
-            ChangeError: there is no such task.
-            TimeoutExpiredError: it has not ended in `timeout` seconds.
-        """
-        what = f"task {task}"
-        answer = self._call("ended", told, number=task, what=what, timeout=timeout)
-        return action_result(answer)
-
-    def cancel_task(self, task: str) -> None:
-        """Take back a task that has not begun.
-
-        Raises:
-            ChangeError: there is no such task, or it is past that.
-        """
-        self._call("cancel_task", number=task)
 
     def juju_charm_actions(self, application: str) -> dict[str, Any]:
         """The actions of an application's charm, each with its JSON schema."""

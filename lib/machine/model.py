@@ -378,7 +378,9 @@ class Storage:
 
 @dataclass(frozen=True)
 class Action:
-    """One run of an action; `status` is pending, running, completed, failed or aborted.
+    """One run of an action; `status` is as Juju's.
+
+    It is pending, running or aborting until it is completed, failed, cancelled or aborted.
 
     `operation` is shared with the runs on other units that were asked for together.
     """

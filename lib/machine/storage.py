@@ -6,12 +6,16 @@ disk says what there is, so that a kill at any instant leaves nothing that `swee
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
-from machine.model import Storage
+from machine.model import Model, Storage
+
+logger = logging.getLogger(__name__)
 
 ROOTFS, LOOP = "rootfs", "loop"
 POOLS = {"filesystem": ROOTFS, "block": LOOP}
@@ -96,6 +100,19 @@ def _losetup(*arguments: str) -> str:
         said = e.stderr.strip() if isinstance(e, subprocess.CalledProcessError) else e.strerror
         raise StorageError(f"losetup {arguments[0]}: {said}") from None
     return done.stdout.strip().partition("\n")[0]
+
+
+def after_boot(folder: Path, model: Model) -> Model:
+    """The model with block devices as they are after a boot, which takes them away."""
+    for known in model.storages.values():
+        if known.kind == "block" and known.location:
+            try:
+                location = provision(folder, known)
+            except (StorageError, OSError):
+                logger.exception("storage %s is not there after the boot", known.id)
+                continue
+            model = model.with_storage(replace(known, location=location))
+    return model
 
 
 def sweep(folder: Path, kept: Collection[str]) -> None:

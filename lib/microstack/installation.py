@@ -78,6 +78,8 @@ class Machine(Protocol):
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         told: Callable[[str], None] = ...,
+        *,
+        with_us: bool = False,
     ) -> ActionResult:
         """Run an action and wait for its end; `told` is called with each line it logs."""
         ...

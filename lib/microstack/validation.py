@@ -60,11 +60,9 @@ def test(
         "exclude": exclude,
     }
     try:
-        result = installation.machine().run(UNIT, "validate", parameters, None, tell)
+        result = installation.machine().run(UNIT, "validate", parameters, None, tell, with_us=True)
     except KeyboardInterrupt:
-        raise Interrupted(
-            "interrupted; the tests go on without being shown", f"{program()} juju operations"
-        ) from None
+        raise Interrupted("interrupted; the tests were stopped", f"{program()} test") from None
     _show(result.results, output)
     if result.status != "completed":
         raise Failure(f"the tests {result.status}: {result.message}")

@@ -304,6 +304,20 @@ def test_a_job_that_is_followed_ends_with_who_follows_it(job: Path, tmp_path: Pa
     assert ended.exists()
 
 
+def test_a_job_that_is_followed_ends_with_an_action_that_is_cancelled(
+    job: Path, tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended"
+    job.write_text(
+        f"#!/bin/sh\ntrap 'echo > {ended}; exit 0' TERM\necho begins\nwhile :; do :; done\n"
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        snap.follow_job("glance-db-sync", [], lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert ended.exists()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_of_a_job_that_is_followed_one_runs_at_a_time(job: Path) -> None:
     job.write_text("#!/bin/sh\necho begins\n")
 

@@ -83,6 +83,22 @@ class TestOperations:
         shown = json.loads(db.cli("show-operation", number[1], "--format=json"))
         assert (shown["status"], list(shown["tasks"])) == ("completed", [number[2]])
 
+    def test_a_command_that_runs_is_aborted(self, db: jubilant.Juju):
+        _, told = db._cli("exec", "--background", "--unit=db/0", "--", "sleep 1000")
+        number = re.search(r"with task (\d+)", told)
+        assert number
+        db.wait(
+            lambda _: (
+                json.loads(db.cli("show-task", number[1], "--format=json"))["status"] == "running"
+            ),
+            delay=0.2,
+        )
+        (cancelled,) = json.loads(db.cli("cancel-task", number[1], "--format=json"))["actions"]
+        assert (cancelled["id"], cancelled["unit"]) == (number[1], "db/0")
+        assert (cancelled["status"], cancelled["completed at"]) == ("aborting", "n/a")
+        shown = json.loads(db.cli("show-task", number[1], "--wait=60s", "--format=json"))
+        assert (shown["status"], shown["message"]) == ("aborted", "action terminated")
+
     def test_parameters_come_from_a_file(self, db: jubilant.Juju, tmp_path: Path):
         (tmp_path / "params.yaml").write_text("suffix: w\n")
         file = str(tmp_path / "params.yaml")

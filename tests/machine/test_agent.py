@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from machine.client import BundleError, ChangeError, TimeoutExpiredError
+from machine.model import EXEC
 from tests.machine.agents import CHARMS, LIB, PATIENCE, Agent, running, until
 
 
@@ -166,6 +167,82 @@ class TestFailure:
         (charm / "src/charm.py").write_text("import ops\nops.main(ops.CharmBase)\n")
         agent.client.resolved("broken/0")
         agent.settle()
+
+
+class TestCancel:
+    """An action that runs is aborted: its processes get SIGTERM, those that stay SIGKILL."""
+
+    def begin(self, agent: Agent, command: str) -> str:
+        """Have a command run that makes `begun`; return the number of its task."""
+        agent.deploy("applications: {recorder: {charm: CHARMS/recorder, num_units: 1}}")
+        agent.settle()
+        begun = agent.folder / "begun"
+        params = {"command": f"{command}\necho $$ > {begun}.new; mv {begun}.new {begun}; wait"}
+        (task,) = agent.client.enqueue(["recorder/0"], EXEC, params).tasks.values()
+        until(lambda: begun.exists() or None, "the command runs")
+        return task
+
+    def test_it_ends_with_its_children(self, agent: Agent):
+        child = agent.folder / "child"
+        task = self.begin(agent, f"sleep 1000 & echo $! > {child}")
+        assert agent.client.cancel_task(task)["status"] == "aborting"
+        result = agent.client.ended(task, PATIENCE)
+        assert (result.status, result.message) == ("aborted", "action terminated")
+        for file in (agent.folder / "begun", child):
+            pid = int(file.read_text())
+            until(lambda pid=pid: not running(pid) or None, "the process has ended")
+        agent.settle()
+        assert agent.unit("recorder/0")["juju-status"]["current"] == "idle"
+
+    def test_it_may_end_in_its_own_way(self, agent: Agent):
+        task = self.begin(agent, "trap 'echo cleaned; exit 3' TERM; sleep 1000 &")
+        agent.client.cancel_task(task)
+        result = agent.client.ended(task, PATIENCE)
+        assert (result.status, result.results["stdout"]) == ("aborted", "cleaned\n")
+
+    def test_what_does_not_end_is_killed(self, agent: Agent):
+        task = self.begin(agent, "trap '' TERM; sleep 1000 &")
+        agent.client.cancel_task(task)
+        assert agent.client.cancel_task(task)["status"] == "aborting"
+        assert agent.client.ended(task, PATIENCE).status == "aborted"
+        pid = int((agent.folder / "begun").read_text())
+        until(lambda: not running(pid) or None, "the command is dead")
+
+    def test_one_that_waits_does_not_run(self, agent: Agent):
+        task = self.begin(agent, "sleep 1000 &")
+        (other,) = agent.client.enqueue(["recorder/0"], "show", {}).tasks.values()
+        cancelled = agent.client.cancel_task(other)
+        assert (cancelled["status"], cancelled["started"]) == ("cancelled", None)
+        agent.client.cancel_task(task)
+        assert agent.client.ended(task, PATIENCE).status == "aborted"
+        assert agent.client.cancel_task(other) == cancelled
+
+    def test_one_that_has_ended_stays_as_it_is(self, agent: Agent):
+        agent.deploy("applications: {recorder: {charm: CHARMS/recorder, num_units: 1}}")
+        task = agent.client.run("recorder/0", "show", {}, PATIENCE).id
+        assert agent.client.cancel_task(task)["status"] == "completed"
+
+    def test_killed_meanwhile_the_agent_counts_it_as_aborted(self, agent: Agent):
+        task = self.begin(agent, "trap '' TERM; sleep 1000 &")
+        agent.client.cancel_task(task)
+        agent.stop(signal.SIGKILL)
+        agent.start()
+        assert agent.client.ended(task, PATIENCE).status == "aborted"
+
+    @pytest.mark.parametrize("with_us", [True, False])
+    def test_it_ends_with_who_waits_only_where_that_is_wanted(self, agent: Agent, with_us: bool):
+        agent.deploy("applications: {recorder: {charm: CHARMS/recorder, num_units: 1}}")
+        agent.settle()
+
+        def interrupt(line: str) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            agent.client.run(
+                "recorder/0", "show", {"outcome": "hang"}, PATIENCE, interrupt, with_us=with_us
+            )
+        (action,) = agent.client.juju_actions().values()
+        assert action["status"] == ("aborted" if with_us else "running")
 
 
 class TestCrash:

@@ -444,8 +444,8 @@ class TestUnit:
         assert "not found" in Tools(model, "db/0").error("resource-get", "image")[1]
 
     def test_actions(self, model: Model):
-        model, number = action_changes.enqueue_action(model, "db/leader", "backup", {}, 1.0)
-        tools = Tools(model, "db/0", Hook("backup", action=number))
+        model, queued = action_changes.enqueue(model, ["db/leader"], "backup", {}, 1.0)
+        tools = Tools(model, "db/0", Hook("backup", action=queued.tasks["db/0"]))
         assert tools.json("action-get") == {"where": "/tmp"}
         assert tools.json("action-get", "where") == "/tmp"
         tools("action-set", "out.size=3", "out.name=x=y")
@@ -473,8 +473,6 @@ class TestUnit:
 def test_parameters_of_actions_are_checked_before_they_run(
     model: Model, params: dict[str, object], problem: str | None
 ):
-    if problem is None:
-        action_changes.enqueue_action(model, "db/0", "backup", params, 1.0)
-        return
-    with pytest.raises(changes.ChangeError, match=problem):
-        action_changes.enqueue_action(model, "db/0", "backup", params, 1.0)
+    _, queued = action_changes.enqueue(model, ["db/0"], "backup", params, 1.0)
+    assert problem is None or problem in queued.errors["db/0"]
+    assert bool(queued.tasks) == (problem is None)

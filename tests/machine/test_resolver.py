@@ -208,8 +208,8 @@ class TestFailure:
     def test_an_action_runs_on_a_unit_whose_hook_failed(self):
         run = Run(deployed(("web", WEB, 1)))
         run.step("web/0", fail=True)
-        run.model, number = action_changes.enqueue_action(run.model, "web/leader", "poke", {}, 1.0)
-        assert run.due() == {"web/0": Hook("poke", action=number)}
+        run.model, queued = action_changes.enqueue(run.model, ["web/leader"], "poke", {}, 1.0)
+        assert run.due() == {"web/0": Hook("poke", action=queued.tasks["web/0"])}
 
     def test_a_skipped_hook_counts_as_run(self):
         run = Run(deployed(("db", DB, 1)))

@@ -15,7 +15,7 @@ import pytest
 
 from tests.workload.filled import PASSWORD, files
 from workload.layout import Layout
-from workload.validation import benchmark, report, settings
+from workload.validation import benchmark, report, settings, validate
 from workload.validation.cloud import (
     Cloud,
     CloudError,
@@ -421,3 +421,9 @@ class TestBenchmark:
     def test_a_workload_whose_set_up_failed_failed(self) -> None:
         workload = {"scenario": {"Authenticate.keystone": {}}, "data": []}
         assert benchmark.measure(workload).failed == 1
+
+
+def test_runs_of_one_second_have_folders_of_their_own_in_their_order(tmp_path: Path) -> None:
+    place = validate.Place(common=tmp_path)
+    made = [place.new_run() for _ in range(3)]
+    assert sorted(place.runs.iterdir()) == made

@@ -132,7 +132,7 @@ class Place:
 
     def new_run(self) -> Path:
         """Make a run's folder; only the newest runs are kept."""
-        folder = self.runs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        folder = self.runs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         folder.mkdir(mode=0o700, parents=True)
         for old in sorted(self.runs.iterdir())[:-KEPT_RUNS]:
             shutil.rmtree(old)

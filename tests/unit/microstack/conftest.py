@@ -103,6 +103,8 @@ class FakeMachine:
         params: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         told: Callable[[str], None] = lambda _: None,
+        *,
+        with_us: bool = False,
     ) -> ActionResult:
         self.told.append(("run", unit, action, dict(params or {}), timeout))
         assert self.result

@@ -142,8 +142,12 @@ def _nft(*commands: dict[str, Any]) -> None:
 
 
 def _run(command: list[str], given: str) -> str:
+    # In the language that the kernel's refusals are known by.
+    spoken = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, input=given, capture_output=True, text=True, check=True, env=spoken
+        )
     except FileNotFoundError:
         raise FirewallError(f"{command[0]} is not installed") from None
     except subprocess.CalledProcessError as error:

@@ -19,13 +19,6 @@ CHARM = load_charm(FOLDER)
 REMEDY = "run cinder-lvm-grow, or delete volumes"
 
 
-@pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
-
-
 @pytest.fixture(autouse=True)
 def host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.uname", lambda: SimpleNamespace(nodename="node-1"))

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import ops
-import pytest
 from ops import testing
 
 from charmbase import load_charm
@@ -15,13 +14,6 @@ from interfaces.testing import PASSWORD, database, identity_service, memcached
 
 FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
-
-
-@pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
 
 
 def ready(*more: testing.RelationBase, leader: bool = True) -> testing.State:

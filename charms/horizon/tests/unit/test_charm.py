@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import ops
-import pytest
 from ops import testing
 
 from charmbase import load_charm
@@ -14,13 +13,6 @@ from interfaces.testing import identity_credentials, memcached
 
 FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
-
-
-@pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
 
 
 def ready(leader: bool = True, **config: str | int) -> testing.State:

@@ -54,13 +54,6 @@ class FakeIdentity:
 
 
 @pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
-
-
-@pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     FakeIdentity.calls = []
     monkeypatch.setattr(sys.modules[CHARM.__module__], "Identity", FakeIdentity)

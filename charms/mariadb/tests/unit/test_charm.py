@@ -47,13 +47,6 @@ class FakeCursor:
 
 
 @pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
-
-
-@pytest.fixture
 def users() -> list[str]:
     return ["operator", "mariadb.sys", "root"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import ops
-import pytest
 from ops import testing
 
 from charmbase import load_charm
@@ -13,13 +12,6 @@ from charmbase.testing import FakeSnap, disagreements
 
 FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
-
-
-@pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
 
 
 def test_declarations_agree_with_charmcraft_yaml() -> None:

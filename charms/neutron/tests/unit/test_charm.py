@@ -25,13 +25,6 @@ FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
 
 
-@pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
-
-
 @pytest.fixture(autouse=True)
 def host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.uname", lambda: SimpleNamespace(nodename="node-1"))

@@ -25,13 +25,6 @@ FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
 
 
-@pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
-
-
 SCHEMAS = {"api-database": "nova_api", "database": "nova", "cell-database": "nova_cell0"}
 
 

@@ -19,13 +19,6 @@ NEUTRON = testing.Relation("ovsdb-cms", remote_app_name="neutron")
 CHASSIS = testing.Relation("ovsdb", remote_app_name="ovn-chassis")
 
 
-@pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
-
-
 def ready(**config: bool) -> testing.State:
     """The leader, with Neutron and a chassis related."""
     return testing.State(leader=True, config=config, relations=[NEUTRON, CHASSIS])

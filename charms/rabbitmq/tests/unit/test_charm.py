@@ -18,13 +18,6 @@ FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
 
 
-@pytest.fixture
-def snap(monkeypatch: pytest.MonkeyPatch) -> FakeSnap:
-    fake = FakeSnap()
-    fake.patch(monkeypatch)
-    return fake
-
-
 def client(app: str) -> testing.Relation:
     return testing.Relation("amqp", remote_app_name=app)
 

@@ -229,7 +229,9 @@ def _run(command: Sequence[str], **variables: str) -> None:
 @contextlib.contextmanager
 def _exclusive(path: Path) -> Generator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
+    # Whoever may read a file can lock it, and so keep root waiting.
+    path.touch(mode=0o600)
+    with path.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

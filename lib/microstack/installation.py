@@ -361,7 +361,8 @@ class Installation:
         self.require_root()
         self.layout.root.mkdir(parents=True, exist_ok=True)
         self.layout.root.chmod(0o711)
-        lock = FileLock(self.lock, timeout=0)
+        # Whoever may read a file can lock it, and so keep root out.
+        lock = FileLock(self.lock, timeout=0, mode=0o600)
         try:
             lock.acquire()
         except Timeout:

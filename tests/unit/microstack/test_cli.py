@@ -295,3 +295,5 @@ def test_two_commands_do_not_bring_the_same_cloud_up_and_down(tmp_path: Path) ->
         Installation(installation.layout, tmp_path).exclusively(),
     ):
         pass
+    # Whoever can open it can lock it.
+    assert installation.lock.stat().st_mode & 0o077 == 0

@@ -61,6 +61,11 @@ def test_services_of_new_packages_neither_start_nor_are_enabled(host: Host) -> N
     assert not environment.POLICY.exists()
 
 
+def test_nobody_but_root_can_hold_the_lock_and_keep_root_waiting(host: Host) -> None:
+    ensure("mariadb")
+    assert (environment.CACHE / "lock").stat().st_mode & 0o077 == 0
+
+
 def test_a_service_that_was_there_before_is_left_alone(host: Host) -> None:
     host.installed.add("mariadb")
     host.units.add("mariadb.service")

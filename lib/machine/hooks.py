@@ -354,8 +354,10 @@ class Hooks:
             # What a command's exit code means is for who asked; it has run.
             action = replace(action, results={"return-code": code, **context.results})
             code = 0
-        if code == 0 and context.failure is None:
+        if code == 0:
+            # Also of one that says it failed: that is for who asked, not for its unit.
             model = context.apply(model)
+        if code == 0 and context.failure is None:
             action = replace(action, status="completed", completed=now)
         elif code is None:
             action = _terminated(action, now, context.failure)

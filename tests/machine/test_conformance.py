@@ -505,6 +505,15 @@ def test_actions_run_on_a_unit_whose_hook_failed(fresh: Agent):
     assert fresh.outcomes("two/0", "start")[-1] == "done"
 
 
+def test_what_a_failed_action_wrote_stays_as_long_as_its_charm_ended_well(probe: Probe):
+    # HookContext.Flush in Juju's worker/uniter/runner/context: action-fail only marks the action.
+    relation = probe.relation()
+    argv = ["relation-set", "-r", relation, "tried=once"]
+    done = probe.client.run("one/1", "tool", {"argv": argv, "fail": "no room"}, PATIENCE)
+    assert (done.status, done.message) == ("failed", "no room")
+    assert probe("one/1", "relation-get", "-r", relation, "tried", "one/1") == "once"
+
+
 def test_new_resources_are_looked_at_in_upgrade_charm(fresh: Agent):
     probe = Probe(fresh)
     fresh.settle()

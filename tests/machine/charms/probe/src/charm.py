@@ -39,6 +39,8 @@ class ProbeCharm(ops.CharmBase):
             event.set_results({"code": e.returncode, "said": e.stderr})
         else:
             event.set_results({"code": 0, "said": printed})
+        if event.params["fail"]:
+            event.fail(event.params["fail"])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ parts of the program show the steps; this module asks OpenStack and knows no ter
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shlex
 import socket
@@ -31,6 +32,9 @@ SSH_TIMEOUT = 300.0
 """Seconds. Both are far more than needed, also for large images under software emulation."""
 
 POLL = 0.3
+
+FLOATING = "made by microstack launch"
+"""Description of the floating addresses that a next guest may have when theirs is gone."""
 
 USERS: Mapping[str, str] = {
     "almalinux": "almalinux",
@@ -310,11 +314,26 @@ def _room(connection: Connection) -> str:
 
 
 def _floating_address(connection: Connection, server: Server) -> str:
-    """Give a guest an address that the host reaches: a free one, or a new one."""
+    """Give a guest an address that the host reaches: one that an earlier guest left, or a new one.
+
+    Addresses outlive their guests, and there are but a hundred. One that the user made is not
+    taken: it was made for something.
+    """
+    from openstack.exceptions import PreconditionFailedException
+
     neutron = connection.network
     port = next(iter(neutron.ports(device_id=server.id)))
     outside = next(iter(neutron.networks(name=cloud.EXTERNAL)))
-    floating = neutron.create_ip(floating_network_id=outside.id, port_id=port.id)
+    project = connection.current_project_id
+    made = {"floating_network_id": outside.id, "project_id": project, "description": FLOATING}
+    for left in [address for address in neutron.ips(**made) if address.port_id is None]:
+        # Refused where another launch has taken it since.
+        with contextlib.suppress(PreconditionFailedException):
+            neutron.update_ip(left, if_revision=left.revision_number, port_id=port.id)
+            return str(left.floating_ip_address)
+    floating = neutron.create_ip(
+        floating_network_id=outside.id, port_id=port.id, description=FLOATING
+    )
     return str(floating.floating_ip_address)
 
 

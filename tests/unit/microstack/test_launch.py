@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from ipaddress import IPv4Interface
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from openstack.exceptions import PreconditionFailedException
 from openstack.image.v2.image import Image
 
 from microstack import images, keys, launch
@@ -136,3 +138,60 @@ def test_a_guest_that_nova_refuses_is_not_made_again() -> None:
     with pytest.raises(Failure, match="t1 did not start: Out of luck"):
         launch._active(of(compute), {"name": "t1"}, lambda _: None)
     assert compute.deleted == [refused]
+
+
+class Neutron:
+    """Neutron with one guest's port, and floating addresses of which some change when looked at.
+
+    Attributes:
+        taken: addresses that another launch takes between the look and the change.
+    """
+
+    def __init__(self, *addresses: SimpleNamespace, taken: Sequence[str] = ()) -> None:
+        self.addresses = list(addresses)
+        self.taken = taken
+
+    def ports(self, **_: object) -> list[SimpleNamespace]:
+        return [SimpleNamespace(id="port")]
+
+    def networks(self, **_: object) -> list[SimpleNamespace]:
+        return [SimpleNamespace(id="outside")]
+
+    def ips(self, **wanted: object) -> list[SimpleNamespace]:
+        return [a for a in self.addresses if a.description == wanted["description"]]
+
+    def update_ip(self, address: SimpleNamespace, if_revision: int, port_id: str) -> None:
+        if address.floating_ip_address in self.taken:
+            raise PreconditionFailedException
+        assert if_revision == address.revision_number
+        address.port_id = port_id
+
+    def create_ip(self, **attributes: Any) -> SimpleNamespace:
+        self.addresses.append(floating("new", **attributes))
+        return self.addresses[-1]
+
+
+def floating(address: str, **attributes: Any) -> SimpleNamespace:
+    made = {"port_id": None, "revision_number": 3, "description": launch.FLOATING}
+    return SimpleNamespace(floating_ip_address=address, **{**made, **attributes})
+
+
+@pytest.mark.parametrize(
+    ("there", "taken", "given"),
+    [
+        ([], (), "new"),
+        ([floating("in use", port_id="other")], (), "new"),
+        ([floating("the user's own", description="")], (), "new"),
+        ([floating("left")], (), "left"),
+        ([floating("left"), floating("left too")], ("left",), "left too"),
+        ([floating("left")], ("left",), "new"),
+    ],
+)
+def test_a_guest_gets_the_address_that_an_earlier_one_left(
+    there: list[SimpleNamespace], taken: Sequence[str], given: str
+) -> None:
+    neutron = Neutron(*there, taken=taken)
+    connection: Any = SimpleNamespace(network=neutron, current_project_id="project")
+    guest: Any = SimpleNamespace(id="id")
+    assert launch._floating_address(connection, guest) == given
+    assert [a.floating_ip_address for a in neutron.addresses if a.port_id == "port"] == [given]

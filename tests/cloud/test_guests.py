@@ -183,3 +183,21 @@ def test_a_launch_waits_for_a_hypervisor_that_is_down(
     assert waits, rest
     assert launching.returncode == 0, rest
     nova.delete_server(nova.find_server("patient", ignore_missing=False))
+
+
+def test_a_new_guest_is_reached_by_the_address_of_one_that_is_gone(
+    cloud: Microstack, connection: Connection
+) -> None:
+    def left() -> set[str]:
+        everywhere = connection.network.ips()
+        return {ip.floating_ip_address for ip in everywhere if ip.port_id is None}
+
+    nova = connection.compute
+    gone = Guest.printed(cloud("launch", "early", "--wait").stdout)
+    nova.delete_server(named(connection, "early"))
+    wait_until(lambda: gone.address in left(), "the address is free", 60)
+    addresses = left()
+    late = Guest.printed(cloud("launch", "late", "--wait").stdout)
+    assert late.address in addresses
+    assert late.run("hostname") == "late\n"
+    nova.delete_server(named(connection, "late"))

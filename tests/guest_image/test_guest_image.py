@@ -154,6 +154,22 @@ def test_a_disk_plugged_in_can_be_formatted_and_mounted(
     assert "vdb" in done.stdout, done.stderr
 
 
+def test_metadata_that_comes_late_are_taken_all_the_same(
+    image: Path, key: Path, tmp_path: Path
+) -> None:
+    """As after a power cut, when the cloud comes up together with its guests."""
+    machine = Machine(image, tmp_path, network=True)
+    try:
+        machine.wait_for("no metadata yet")
+        machine.wait_for("guest login:")
+        openstack_tree(tmp_path / "metadata", key, "late", SCRIPT)
+        machine.wait_for("user data ended with 0")
+        assert machine.text.count("user data as root") == 1
+        assert machine.ssh("hostname", key=key).stdout == "late\n"
+    finally:
+        machine.end()
+
+
 def test_the_power_button_shuts_down(image: Path, tmp_path: Path) -> None:
     machine = Machine(image, tmp_path, network=False)
     try:

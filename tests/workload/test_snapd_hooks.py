@@ -233,6 +233,16 @@ def test_a_connected_interface_has_what_died_tried_again_and_nothing_else(snapd:
     assert started == ["start --enable microstack.memcached"]
 
 
+def test_a_start_that_fails_after_the_hook_is_tried_again_by_the_next_one(snapd: Snapd):
+    chassis = {"host": "rig", "encap-address": "127.0.0.1", "ovn": {"sb-connection": "unix:sb"}}
+    before = snapd.state["services"]
+    started = snapd.run("configure", config={"ovn-chassis": chassis, **MEMCACHED})
+    assert "microstack.ovs-setup" in started[0]
+    # snapd stops and disables all that were to be started with it.
+    assert snapd.run("configure", services=before) == started
+    assert snapd.run("configure") == []
+
+
 def test_a_oneshot_that_has_nothing_to_undo_has_not_died_when_it_has_ended(snapd: Snapd):
     ended = {**snapd.state["services"], "ovs-setup": [True, False], "guests": [True, False]}
     snapd.run("install", services=ended)

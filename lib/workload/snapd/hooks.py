@@ -62,12 +62,13 @@ def configure() -> None:
     layout = Layout.from_environment()
     render.make_folders(layout)
     store = SnapConfig(layout)
+    runner = SnapdServices(ServiceTable.load(layout.snapcraft))
     reverted = _revision(layout) != layout.revision
-    _snap(layout, store).follow(everything=reverted)
+    failed = runner.failed(_noted(_asked(layout)))
+    outcome = _snap(layout, store, runner).follow(everything=reverted, failed=failed)
+    _note(_asked(layout), [*outcome.started, *outcome.restarted])
     if reverted:
-        noted = _enabled(layout)
-        was_enabled: list[str] = json.loads(noted.read_text()) if noted.exists() else []
-        SnapdServices(ServiceTable.load(layout.snapcraft)).enable_again(was_enabled)
+        runner.enable_again(_noted(_enabled(layout)))
     store.hide(store.document())
     _note_revision(layout)
 
@@ -79,7 +80,7 @@ def post_refresh() -> None:
     store = SnapConfig(layout)
     table = ServiceTable.load(layout.snapcraft)
     _snap(layout, store, Unchanged(table)).follow(everything=True)
-    atomic.write(_enabled(layout), json.dumps(SnapdServices(table).enabled()).encode())
+    _note(_enabled(layout), SnapdServices(table).enabled())
     _note_revision(layout)
 
 
@@ -141,6 +142,19 @@ def _revision(layout: Layout) -> str:
 def _enabled(layout: Layout) -> Path:
     """Where it is noted what was enabled when this revision came; a revert forgets it."""
     return layout.root / "enabled"
+
+
+def _asked(layout: Layout) -> Path:
+    """Where it is noted what snapd was asked to start once the hook has ended."""
+    return layout.root / "asked"
+
+
+def _noted(path: Path) -> list[str]:
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def _note(path: Path, services: list[str]) -> None:
+    atomic.write(path, json.dumps(services).encode())
 
 
 def _note_revision(layout: Layout) -> None:

@@ -278,6 +278,12 @@ def test_the_dashboard_keeps_sessions_in_signed_cookies(layout: Layout) -> None:
     assert settings["AVAILABLE_REGIONS"] == [("http://10.0.0.1:5000/v3", "RegionOne")]
 
 
+def test_the_dashboard_offers_no_theme_but_the_one_that_is_compiled(layout: Layout) -> None:
+    text = files(layout, "horizon")["horizon/horizon_settings.py"]
+    themes = 'AVAILABLE_THEMES = SELECTABLE_THEMES = [("default", "Default", "themes/default")]'
+    assert themes in text.replace("'", '"')
+
+
 def test_a_backup_fits_into_memory_while_it_is_made(layout: Layout) -> None:
     """A file of it is held in memory several times over; Cinder's own size for one is 2 GB."""
     conf = ini(files(layout, "cinder-lvm")["cinder-lvm/cinder-lvm.conf"])

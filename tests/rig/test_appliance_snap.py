@@ -37,7 +37,7 @@ CHASSIS_CONFIG = (
 """A chassis takes a hypervisor in the model; snap config alone is enough for its services. The
 rig's kernel tracks connections without zones, so the datapath is the one in userspace."""
 
-PARTS = ("distribution", "openstack", "machine", "appliance", "guest-image")
+PARTS = ("distribution", "confinement", "openstack", "machine", "appliance", "guest-image")
 UP_TIMEOUT = 900
 COMMON = Path("/var/snap/microstack/common")
 

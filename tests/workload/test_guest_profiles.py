@@ -34,7 +34,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 @pytest.fixture(autouse=True)
 def common(tmp_path: Path) -> None:
-    (tmp_path / "common").mkdir()
+    (tmp_path / "common/appliance/run").mkdir(parents=True)
 
 
 def test_templates_are_laid_out_and_the_profile_that_libvirt_looks_for_is_loaded(
@@ -59,9 +59,12 @@ def test_the_profile_of_the_hosts_own_libvirt_serves_and_stays(layout: Layout, t
 def test_a_kernel_without_apparmor_is_told_and_keeps_nothing_from_starting(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    guest_profiles.PROFILES.unlink()
     monkeypatch.setattr(Layout, "from_environment", lambda: layout)
     guest_profiles.main()
+    assert layout.guests_confined.exists()
+    guest_profiles.PROFILES.unlink()
+    guest_profiles.main()
+    assert not layout.guests_confined.exists()
     assert capsys.readouterr().err.startswith("guests run unconfined: AppArmor: ")
 
 

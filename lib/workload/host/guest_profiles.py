@@ -61,8 +61,11 @@ def _load(path: str) -> None:
 
 def main() -> None:
     """Run as a program; libvirt is started whatever comes of it."""
+    layout = Layout.from_environment()
+    layout.guests_confined.unlink(missing_ok=True)
     try:
-        prepare(Layout.from_environment())
+        prepare(layout)
+        layout.guests_confined.touch()
     except ProfileError as error:
         print(f"guests run unconfined: {error}", file=sys.stderr)  # noqa: T201, the service's log
 

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import tenacity
 import yaml
 
 from snap import meta
 from tests.rig import snapd_image
 from tests.rig.snapd_host import CHECKOUT, NAME, PATIENCE, Host
-from tests.rig.snapd_machine import Machine
+from tests.rig.snapd_machine import Machine, MachineError
 
 SNAP = "microstack.snap"
 PARTS = ("distribution", "confinement", "openstack", "machine", "appliance", "guest-image")
@@ -86,3 +87,14 @@ def token(host: Host) -> str:
     """Return the project of a token that Keystone issues to the administrator."""
     issue = ["token", "issue", "--format", "value", "--column", "project_id"]
     return host.machine.run("microstack.openstack", *issue, timeout=PATIENCE).output.strip()
+
+
+def awaited_token(host: Host) -> str:
+    """Return the same as soon as Keystone answers; systemd only knows that it was started."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(MachineError),
+        stop=tenacity.stop_after_delay(PATIENCE),
+        wait=tenacity.wait_fixed(1),
+        reraise=True,
+    )
+    return retrying(token, host)

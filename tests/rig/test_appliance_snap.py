@@ -10,7 +10,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rig.appliance import DAEMONS, REQUIREMENTS, SNAP, booted, deploy, plugs, token
+from tests.rig.appliance import (
+    DAEMONS,
+    REQUIREMENTS,
+    SNAP,
+    awaited_token,
+    booted,
+    deploy,
+    plugs,
+    token,
+)
 from tests.rig.snapd_host import NAME, Host
 from tests.rig.snapd_machine import MachineError
 
@@ -115,7 +124,7 @@ class TestLifeOfTheAppliance:
         host.boot()
         host.await_boot()
         assert [name for name in ALL if not host.active(name)] == []
-        assert len(token(host)) == 32
+        assert len(awaited_token(host)) == 32
 
     def test_removal_leaves_the_host_as_it_was_found(self, host: Host):
         host.forget_connections()

@@ -28,6 +28,15 @@ UP_TIMEOUT = 900
 COMMON = Path("/var/snap/microstack/common")
 DAEMONS = ("machine", "snap-api")
 
+GUESTS = """
+for process in /proc/[0-9]*; do
+    case $(tr '\\0' ' ' <$process/cmdline 2>/dev/null) in
+        *qemu-system-*guest=*) cat $process/attr/current;;
+    esac
+done
+"""
+"""Prints the AppArmor profile that each guest is in."""
+
 REQUIREMENTS = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root builds and boots the machine"),
@@ -98,3 +107,8 @@ def awaited_token(host: Host) -> str:
         reraise=True,
     )
     return retrying(token, host)
+
+
+def guest_profiles(host: Host) -> str:
+    """Return the AppArmor profile that each guest is in, a line each."""
+    return host.machine.shell(GUESTS).output

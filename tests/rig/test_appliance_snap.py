@@ -11,16 +11,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rig.appliance import (
+    COMMON,
     DAEMONS,
     REQUIREMENTS,
     SNAP,
     awaited_token,
     booted,
     deploy,
+    guest_profiles,
     plugs,
     token,
 )
-from tests.rig.snapd_host import NAME, Host
+from tests.rig.snapd_host import NAME, PATIENCE, Host
 from tests.rig.snapd_machine import MachineError
 
 KEPT = ("mariadb", "rabbitmq", "memcached", "keystone", "ovn-central")
@@ -37,6 +39,14 @@ CHASSIS_CONFIG = (
 )
 """A chassis takes a hypervisor in the model; snap config alone is enough for its services. The
 rig's kernel tracks connections without zones, so the datapath is the one in userspace."""
+
+GUEST = f"""
+<domain type='qemu'>
+  <name>g</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices><emulator>{COMMON}/lib/libvirt/bin/qemu-system-x86_64</emulator></devices>
+</domain>
+"""
 
 pytestmark = REQUIREMENTS
 
@@ -80,6 +90,15 @@ class TestLifeOfTheAppliance:
         )
         assert chassis.output.strip() == "rig"
 
+    def test_libvirt_confines_a_guest(self, host: Host):
+        host.snap("set", NAME, "nova-compute.host=rig")
+        path = str(COMMON / "guest.xml")
+        host.machine.run("sh", "-c", f"cat >{path}", given=GUEST)
+        host.machine.run("microstack.virsh", "create", path, timeout=PATIENCE)
+        profile = guest_profiles(host)
+        assert profile.startswith("libvirt-")
+        assert profile.endswith(" (enforce)\n")
+
     def test_a_good_value_restarts_what_reads_it_and_nothing_else(self, host: Host):
         runs = {name: host.started(name) for name in ALL}
         host.snap("set", NAME, "memcached.memory=48")
@@ -106,11 +125,12 @@ class TestLifeOfTheAppliance:
         assert config["mariadb"]["admin-password"].startswith("secret sha256:")
 
     def test_a_refresh_keeps_all_and_nothing_is_started_twice(self, host: Host):
-        bridge = host.started("external-bridge")
+        bridge, guests = host.started("external-bridge"), guest_profiles(host)
         host.install(SNAP)
         assert " x2 " in host.snap("list", NAME)
         assert [name for name in ALL if not host.active(name)] == []
         assert host.started("external-bridge") == bridge
+        assert guest_profiles(host) == guests
         assert len(token(host)) == 32
 
     def test_a_revert_goes_back(self, host: Host):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rig.appliance import REQUIREMENTS, SNAP, booted, deploy, plugs
+from tests.rig.appliance import REQUIREMENTS, SNAP, booted, deploy, guest_profiles, plugs
 from tests.rig.snapd_host import NAME, PATIENCE, Host
 
 GUEST = "g1"
@@ -35,15 +35,6 @@ MODULES = (
     *("xt_REDIRECT", "xt_tcpudp", "xt_MASQUERADE"),
 )
 """What a usual machine loads when it is used; this kernel has no nftables for IPv4."""
-
-CONFINED = """
-for process in /proc/[0-9]*; do
-    case $(tr '\\0' ' ' <$process/cmdline 2>/dev/null) in
-        *qemu-system-*guest=instance-*) cat $process/attr/current;;
-    esac
-done
-"""
-"""Prints the profile that each guest is in."""
 
 pytestmark = REQUIREMENTS
 
@@ -73,15 +64,15 @@ def test_a_guest_boots_and_lets_its_user_in(host: Host):
 
 
 def test_the_guest_is_confined_by_apparmor(host: Host):
-    profile = host.machine.shell(CONFINED).output
+    profile = guest_profiles(host)
     assert profile.startswith("libvirt-")
     assert profile.endswith(" (enforce)\n")
 
 
 def test_the_guest_runs_on_through_a_refresh(host: Host):
-    profile = host.machine.shell(CONFINED).output
+    profile = guest_profiles(host)
     host.install(SNAP)
-    assert host.machine.shell(CONFINED).output == profile
+    assert guest_profiles(host) == profile
 
 
 def test_removal_with_the_guest_running_leaves_the_host_as_it_was_found(host: Host):

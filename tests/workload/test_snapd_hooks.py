@@ -214,9 +214,11 @@ def test_a_revert_to_the_first_revision_has_the_appliance_and_all_that_runs_enab
     snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ):
     snapd.run("configure", config=MEMCACHED)
-    snapd.run("post-refresh", services={**snapd.state["services"], "machine": [True, False]})
-    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
+    snapd.run("pre-refresh", services={**snapd.state["services"], "machine": [True, True]})
+    # snapd has removed all services by then, and enables them afterwards.
     disabled = {name: [False, False] for name in snapd.state["services"]}
+    snapd.run("post-refresh", services=disabled)
+    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
     done = snapd.run("configure", services={**disabled, "external-bridge": [False, True]})
     assert done[0] == "start --enable microstack.memcached"
     services = snapd.state["services"]

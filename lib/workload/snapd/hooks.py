@@ -73,6 +73,13 @@ def configure() -> None:
     _note_revision(layout)
 
 
+def pre_refresh() -> None:
+    """Note what is enabled: snapd removes all services before the new revision's hooks run."""
+    layout = Layout.from_environment()
+    runner = SnapdServices(ServiceTable.load(layout.snapcraft))
+    _note(_enabled(layout), runner.enabled())
+
+
 def post_refresh() -> None:
     """Render what this revision's templates say; snapd starts the services afterwards."""
     layout = Layout.from_environment()
@@ -80,7 +87,6 @@ def post_refresh() -> None:
     store = SnapConfig(layout)
     table = ServiceTable.load(layout.snapcraft)
     _snap(layout, store, Unchanged(table)).follow(everything=True)
-    _note(_enabled(layout), SnapdServices(table).enabled())
     _note_revision(layout)
 
 
@@ -106,6 +112,7 @@ HOOKS: dict[str, Callable[[], None]] = {
     "connect-plug-microstack-support": connect,
     "install": install,
     "post-refresh": post_refresh,
+    "pre-refresh": pre_refresh,
     "remove": remove,
 }
 
@@ -140,7 +147,7 @@ def _revision(layout: Layout) -> str:
 
 
 def _enabled(layout: Layout) -> Path:
-    """Where it is noted what was enabled when this revision came; a revert forgets it."""
+    """Where it is noted what was enabled before this revision came; a revert forgets it."""
     return layout.root / "enabled"
 
 

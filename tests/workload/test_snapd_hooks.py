@@ -84,6 +84,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setattr(SnapLayout, "snapcraft", SNAPCRAFT)
     monkeypatch.setattr(SnapLayout, "account", lambda _self, _name: None)
     monkeypatch.setattr(hooks, "LIBVIRT_RUN", tmp_path / "run-libvirt")
+    monkeypatch.setattr(hooks, "IPTABLES_LOCK", tmp_path / "xtables.lock")
     return Layout.from_environment()
 
 
@@ -258,8 +259,10 @@ def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_p
     path = tmp_path / "made"
     Ledger(layout.ledger).make("test", File(path=path), path.touch)
     (tmp_path / "run-libvirt/qemu").mkdir(parents=True)
+    (tmp_path / "xtables.lock").touch()
     snapd.run("remove")
     assert not path.exists()
+    assert not (tmp_path / "xtables.lock").exists()
     assert not (tmp_path / "run-libvirt").exists()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from workload import atomic, render
 from workload.components import ALL
 from workload.configure import ConfigError, ServiceError
-from workload.host.things import Directory
+from workload.host.things import Directory, File
 from workload.layout import Layout
 from workload.ledger import Ledger, LedgerError
 from workload.render import RenderError
@@ -36,6 +36,9 @@ to end before it can start a service, so this one gives way."""
 LIBVIRT_RUN = Path("/run/libvirt")
 """Compiled into libvirt. A layout cannot put another folder there, so the snap uses this one."""
 
+IPTABLES_LOCK = Path("/run/xtables.lock")
+"""Made by the first iptables that runs after a boot, and left."""
+
 OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
 """Takes the options of charms. It knows of the model, of which this plane does not."""
 
@@ -49,9 +52,10 @@ def install() -> None:
     """Make the folders; nothing is configured, so nothing runs yet."""
     layout = Layout.from_environment()
     render.make_folders(layout)
-    # Made by libvirt, as often as the host boots.
-    folder = Directory(path=LIBVIRT_RUN, contents=True)
-    Ledger(layout.ledger).make("libvirtd", folder, lambda: None)
+    # Made by libvirt and iptables, as often as the host boots; undone last, as they come first.
+    ledger = Ledger(layout.ledger)
+    ledger.make("libvirtd", Directory(path=LIBVIRT_RUN, contents=True), lambda: None)
+    ledger.make("iptables", File(path=IPTABLES_LOCK), lambda: None)
 
 
 def configure() -> None:

@@ -121,12 +121,17 @@ def ensure_packages(packages: Sequence[str], progress: Progress) -> None:
 
 
 def distribution_packages(snapcraft: Path) -> list[str]:
-    """Return the packages that the snap's parts stage and build with: what a checkout installs."""
+    """Return the packages that the snap's parts stage and build with: what a checkout installs.
+
+    It leaves out what confines guests inside the snap alone.
+    """
     import yaml
 
     document: dict[str, Any] = yaml.safe_load(snapcraft.read_text())
     names: list[str] = []
-    for part in document["parts"].values():
+    for name, part in document["parts"].items():
+        if name == "confinement":
+            continue
         names += [*part.get("build-packages", ()), *part.get("stage-packages", ())]
     return sorted(set(names) - lacking())
 

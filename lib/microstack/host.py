@@ -29,8 +29,11 @@ DISTRIBUTIONS: Mapping[str, float] = {"debian": 12, "ubuntu": 24.04}
 KERNEL_FEATURES: Mapping[str, str] = {
     "openvswitch": "Open vSwitch switches packets in userspace, which is slower",
     "kvm": "guests are emulated, which is slower",
+    "apparmor": "no profile confines guests, which their account alone holds back",
 }
 """What a cloud runs better with, and what happens without."""
+
+APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 
 SUBNETS_TRIED = 1024
 """Enough to get past a taken 10.20.0.0/16 by steps of a /24."""
@@ -308,6 +311,8 @@ def _features() -> Iterator[str]:
         yield "kvm"
     if _opens(Path("/dev/net/tun")):
         yield "tun"
+    if _lines(APPARMOR) == ["Y"]:
+        yield "apparmor"
 
 
 def _modules() -> set[str]:

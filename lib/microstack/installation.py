@@ -241,6 +241,8 @@ class Installation:
         from microstack.environment import CACHE
 
         lacking = ["kvm"] if self._guests_are_emulated() else []
+        if not self.layout.guests_confined.exists():
+            lacking.append("apparmor")
         return observe([self.layout.root, CACHE], self._processes(), lacking)
 
     def _guests_are_emulated(self) -> bool:

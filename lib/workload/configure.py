@@ -218,6 +218,15 @@ class Engine:
         """Know of no running service but these: the next `configure` starts all others."""
         self._record.forget([name for name in self._record.services if name not in but])
 
+    def doubt(self, services: Collection[str]) -> None:
+        """Know of these services neither that they run nor that their sections were applied."""
+        owners = [
+            name
+            for name, component in self._components.items()
+            if any(service.name in services for service in component.services)
+        ]
+        self._record.forget(services, owners)
+
     def _write(
         self, components: Iterable[Component], rendered: Mapping[str, Sequence[render.Rendered]]
     ) -> tuple[Path, ...]:
@@ -279,6 +288,10 @@ def _digest(section: Any) -> str:
     return hashlib.sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()
 
 
+def _without(digests: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    return {name: digest for name, digest in digests.items() if name not in names}
+
+
 class _Record:
     """What was applied: digests only. Under snapd a hook and the API's server both write it."""
 
@@ -300,13 +313,12 @@ class _Record:
         with self._locked():
             self._write({**self.services, **services}, {**self.sections, **sections})
 
-    def forget(self, services: Collection[str]) -> None:
-        """Take services out."""
+    def forget(self, services: Collection[str], sections: Collection[str] = ()) -> None:
+        """Take services and components' sections out."""
         if not services:
             return
         with self._locked():
-            kept = {name: d for name, d in self.services.items() if name not in services}
-            self._write(kept, self.sections)
+            self._write(_without(self.services, services), _without(self.sections, sections))
 
     def _locked(self) -> FileLock:
         # A lock of its own for each caller: it keeps threads apart too.

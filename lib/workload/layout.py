@@ -137,6 +137,11 @@ class Layout:
         return self.snap_common / "ledger.jsonl"
 
     @property
+    def guests_confined(self) -> Path:
+        """There while guests get AppArmor profiles, which they do in the snap alone."""
+        return self.run / "guests-confined"
+
+    @property
     def snapcraft(self) -> Path:
         """The one table of services."""
         return self.snap / "snap" / "snapcraft.yaml"

@@ -12,7 +12,7 @@ from tests.rig.snapd_machine import Machine
 
 CHECKOUT = Path(__file__).parents[2]
 NAME = "microstack"
-PATIENCE = 300
+PATIENCE = 600
 """Seconds one operation of snapd may take."""
 
 STATE = """

@@ -43,8 +43,10 @@ MOUNT_POINTS = (
     *("proc", "sys", "dev", "writable", "usr/local/share/ca-certificates"),
 )
 
-SNAPD_ENVIRONMENT = """[Service]
+# It may make profiles of all apps before it says that it is up: minutes, on one busy processor.
+SNAPD_SERVICE = """[Service]
 Environment=SNAP_REEXEC=0 SNAPPY_FORCE_API_URL=http://127.0.0.1:8099/
+TimeoutStartSec=infinity
 """
 
 # As snapd makes them for the first snap that asks, and leaves them (snapd, osutil/user.go).
@@ -161,7 +163,7 @@ def _prepare(root: Path) -> None:
     units = root / "etc/systemd/system"
     (units / "rig-agent.service").write_text(AGENT_UNIT)
     (units / "snapd.service.d").mkdir()
-    (units / "snapd.service.d/rig.conf").write_text(SNAPD_ENVIRONMENT)
+    (units / "snapd.service.d/rig.conf").write_text(SNAPD_SERVICE)
     (root / "etc/hostname").write_text("rig\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost rig\n::1 localhost\n")
     (root / "etc/fstab").write_text("/dev/ubda / ext4 defaults 0 0\n")

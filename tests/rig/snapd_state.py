@@ -59,11 +59,14 @@ def processes() -> list[str]:
 
 
 def modules() -> list[str]:
-    """Return the kernel modules that something uses."""
+    """Return the kernel modules that something uses, other modules aside.
+
+    snapd loads those that an interface names, and leaves them loaded.
+    """
     return sorted(
-        path.parent.name
-        for path in Path("/sys/module").glob("*/refcnt")
-        if int(path.read_text()) > 0
+        folder.name
+        for folder in (path.parent for path in Path("/sys/module").glob("*/refcnt"))
+        if int((folder / "refcnt").read_text()) > len([*folder.glob("holders/*")])
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from workload.host import things
 from workload.host.things import AnyThing, Directory, File
 from workload.ledger import Ledger, LedgerError
 
@@ -106,3 +107,34 @@ def test_the_ledger_is_roots_alone(ledger: Ledger, tmp_path: Path):
 
 def _interrupt() -> None:
     raise KeyboardInterrupt
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The kernel's list of AppArmor's profiles."""
+    profiles = tmp_path / "profiles"
+    profiles.write_text("libvirtd (enforce)\nlibvirt-1-a (enforce)\nlibvirt-2-b (complain)\n")
+    monkeypatch.setattr(things, "PROFILES", profiles)
+    monkeypatch.setattr(things, "PROFILE_REMOVAL", tmp_path / ".remove")
+    return profiles
+
+
+def test_a_profile_is_unloaded_by_its_name(loaded: Path):
+    profile = things.Profile(name="libvirtd")
+    assert profile.exists()
+    profile.undo()
+    assert loaded.with_name(".remove").read_text() == "libvirtd"
+    assert not things.Profile(name="libvirt").exists()
+
+
+def test_profiles_of_guests_are_those_that_have_a_file_and_are_loaded(
+    loaded: Path, tmp_path: Path
+):
+    for name in ("libvirt-1-a", "libvirt-1-a.files", "libvirt-3-c", "TEMPLATE.qemu"):
+        (tmp_path / name).touch()
+    profiles = things.GuestProfiles(folder=tmp_path)
+    assert profiles.exists()
+    profiles.undo()
+    assert loaded.with_name(".remove").read_text() == "libvirt-1-a"
+    loaded.unlink()
+    assert not profiles.exists()

@@ -267,6 +267,18 @@ def test_neutron_reaches_ovn_on_sockets_or_at_addresses(layout: Layout) -> None:
     assert ini(remote["neutron/ml2_conf.ini"])["ovn"]["ovn_sb_connection"] == "tcp:10.0.0.9:6642"
 
 
+def test_libvirt_finds_out_itself_whether_guests_can_be_confined_in_the_snap_alone(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = 'security_driver = "none"'
+    assert driver in files(layout, "nova-compute")["libvirt/qemu.conf"]
+    monkeypatch.setenv("SNAP_NAME", "microstack")
+    monkeypatch.setenv("SNAP_COOKIE", "c")
+    monkeypatch.setenv("SNAP_COMMON", "/var/snap/microstack/common")
+    monkeypatch.setenv("SNAP_DATA", "/var/snap/microstack/x1")
+    assert driver not in files(layout, "nova-compute")["libvirt/qemu.conf"]
+
+
 def test_the_dashboard_keeps_sessions_in_signed_cookies(layout: Layout) -> None:
     text = files(layout, "horizon")["horizon/horizon_settings.py"]
     body = text.replace("from openstack_dashboard.settings import *", "")
@@ -276,6 +288,12 @@ def test_the_dashboard_keeps_sessions_in_signed_cookies(layout: Layout) -> None:
     assert settings["SECRET_KEY"] == PASSWORD
     assert settings["ALLOWED_HOSTS"] == ["cloud.example", "10.0.0.1"]
     assert settings["AVAILABLE_REGIONS"] == [("http://10.0.0.1:5000/v3", "RegionOne")]
+
+
+def test_the_dashboard_offers_no_theme_but_the_one_that_is_compiled(layout: Layout) -> None:
+    text = files(layout, "horizon")["horizon/horizon_settings.py"]
+    themes = 'AVAILABLE_THEMES = SELECTABLE_THEMES = [("default", "Default", "themes/default")]'
+    assert themes in text.replace("'", '"')
 
 
 def test_a_backup_fits_into_memory_while_it_is_made(layout: Layout) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -202,3 +203,32 @@ def test_the_socket_and_the_stored_secrets_are_roots_alone(layout: Layout):
     for path in (layout.snapd_socket, layout.snap_config, layout.digests):
         assert path.stat().st_mode & 0o077 == 0
     assert "secret" not in layout.digests.read_text()
+
+
+def test_a_client_that_goes_away_leaves_no_traceback(
+    layout: Layout,
+    supervisor: Supervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    asked, gone, ended = threading.Event(), threading.Event(), threading.Event()
+    processes = supervisor.processes
+
+    def late() -> dict[str, Process]:
+        asked.set()
+        assert gone.wait(10)
+        return processes()
+
+    def end(server: Server, request: Any) -> None:
+        Server.close_request(server, request)
+        ended.set()
+
+    monkeypatch.setattr(supervisor, "processes", late)
+    monkeypatch.setattr(Server, "shutdown_request", end)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(layout.snapd_socket))
+        client.sendall(b"GET /v2/apps HTTP/1.0\r\n\r\n")
+        assert asked.wait(10)
+    gone.set()
+    assert ended.wait(10)
+    assert capsys.readouterr().err == ""

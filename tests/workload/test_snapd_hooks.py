@@ -84,6 +84,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setattr(SnapLayout, "snapcraft", SNAPCRAFT)
     monkeypatch.setattr(SnapLayout, "account", lambda _self, _name: None)
     monkeypatch.setattr(hooks, "LIBVIRT_RUN", tmp_path / "run-libvirt")
+    monkeypatch.setattr(hooks, "IPTABLES_LOCK", tmp_path / "xtables.lock")
     return Layout.from_environment()
 
 
@@ -214,9 +215,11 @@ def test_a_revert_to_the_first_revision_has_the_appliance_and_all_that_runs_enab
     snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ):
     snapd.run("configure", config=MEMCACHED)
-    snapd.run("post-refresh", services={**snapd.state["services"], "machine": [True, False]})
-    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
+    snapd.run("pre-refresh", services={**snapd.state["services"], "machine": [True, True]})
+    # snapd has removed all services by then, and enables them afterwards.
     disabled = {name: [False, False] for name in snapd.state["services"]}
+    snapd.run("post-refresh", services=disabled)
+    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
     done = snapd.run("configure", services={**disabled, "external-bridge": [False, True]})
     assert done[0] == "start --enable microstack.memcached"
     services = snapd.state["services"]
@@ -233,6 +236,16 @@ def test_a_connected_interface_has_what_died_tried_again_and_nothing_else(snapd:
     assert started == ["start --enable microstack.memcached"]
 
 
+def test_a_start_that_fails_after_the_hook_is_tried_again_by_the_next_one(snapd: Snapd):
+    chassis = {"host": "rig", "encap-address": "127.0.0.1", "ovn": {"sb-connection": "unix:sb"}}
+    before = snapd.state["services"]
+    started = snapd.run("configure", config={"ovn-chassis": chassis, **MEMCACHED})
+    assert "microstack.ovs-setup" in started[0]
+    # snapd stops and disables all that were to be started with it.
+    assert snapd.run("configure", services=before) == started
+    assert snapd.run("configure") == []
+
+
 def test_a_oneshot_that_has_nothing_to_undo_has_not_died_when_it_has_ended(snapd: Snapd):
     ended = {**snapd.state["services"], "ovs-setup": [True, False], "guests": [True, False]}
     snapd.run("install", services=ended)
@@ -246,8 +259,10 @@ def test_removing_the_snap_undoes_the_ledger(snapd: Snapd, layout: Layout, tmp_p
     path = tmp_path / "made"
     Ledger(layout.ledger).make("test", File(path=path), path.touch)
     (tmp_path / "run-libvirt/qemu").mkdir(parents=True)
+    (tmp_path / "xtables.lock").touch()
     snapd.run("remove")
     assert not path.exists()
+    assert not (tmp_path / "xtables.lock").exists()
     assert not (tmp_path / "run-libvirt").exists()
 
 

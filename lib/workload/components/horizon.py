@@ -8,11 +8,14 @@ from typing import Any
 from workload.component import Component, File, Service
 from workload.config.horizon import HorizonConfig
 
+THEMES = [("default", "Default", "themes/default")]
+"""What may be chosen to have the dashboard look like: compiled with its static files."""
+
 
 def derive(config: HorizonConfig) -> Mapping[str, Any]:
-    """Split the names browsers may use."""
+    """Split the names browsers may use; name the themes there are."""
     names = [name.strip() for name in config.allowed_hosts.split(",")]
-    return {"allowed_hosts": [name for name in names if name]}
+    return {"allowed_hosts": [name for name in names if name], "themes": THEMES}
 
 
 COMPONENT = Component(

@@ -9,6 +9,7 @@ from workload import detect
 from workload.component import Component, File, Service
 from workload.components.requirements import IDENTITY, MESSAGING
 from workload.config.nova_compute import NovaComputeConfig
+from workload.layout import under_snapd
 
 
 def derive(config: NovaComputeConfig) -> Mapping[str, Any]:
@@ -22,6 +23,7 @@ def derive(config: NovaComputeConfig) -> Mapping[str, Any]:
         "host_uuid": detect.host_uuid(),
         "systemd": detect.systemd(),
         "udev": detect.udev(),
+        "own_profiles": under_snapd(),
     }
 
 

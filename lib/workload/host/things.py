@@ -15,6 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from workload.host import initiator, lvm, network, targets
 
+PROFILES = Path("/sys/kernel/security/apparmor/profiles")
+"""A line for each profile that is loaded: its name, and its mode in parentheses."""
+
+PROFILE_REMOVAL = PROFILES.with_name(".remove")
+
 
 class UndoError(Exception):
     """A thing that cannot be undone; the message says which and why."""
@@ -463,6 +468,51 @@ class Sessions(Thing):
             raise UndoError(str(error)) from None
 
 
+class Profile(Thing):
+    """A profile of AppArmor that is loaded."""
+
+    kind: Literal["apparmor-profile"] = "apparmor-profile"
+    name: str
+
+    def __str__(self) -> str:
+        return f"AppArmor profile {self.name}"
+
+    def exists(self) -> bool:
+        """Whether it is loaded."""
+        return self.name in _profiles()
+
+    def undo(self) -> None:
+        """Unload it."""
+        PROFILE_REMOVAL.write_text(self.name)
+
+
+class GuestProfiles(Thing):
+    """Profiles of AppArmor that libvirt makes and names by itself, one for each guest.
+
+    Attributes:
+        folder: with a file for each, named as it is; the host's own libvirt has another.
+    """
+
+    kind: Literal["guest-profiles"] = "guest-profiles"
+    folder: Path
+
+    def __str__(self) -> str:
+        return "AppArmor profiles of guests"
+
+    def exists(self) -> bool:
+        """Whether any is loaded."""
+        return bool(self._loaded())
+
+    def undo(self) -> None:
+        """Unload them."""
+        for name in self._loaded():
+            PROFILE_REMOVAL.write_text(name)
+
+    def _loaded(self) -> list[str]:
+        loaded = _profiles()
+        return [path.name for path in self.folder.glob("libvirt-*") if path.name in loaded]
+
+
 AnyThing = Annotated[
     Link
     | Links
@@ -479,7 +529,9 @@ AnyThing = Annotated[
     | LoopDevice
     | VolumeGroup
     | Targets
-    | Sessions,
+    | Sessions
+    | Profile
+    | GuestProfiles,
     Field(discriminator="kind"),
 ]
 
@@ -496,3 +548,8 @@ def _mounts() -> list[Path]:
     lines = Path("/proc/self/mounts").read_text().splitlines()
     # Octal escapes for blanks, see fstab(5).
     return [Path(line.split()[1].encode().decode("unicode_escape")) for line in lines]
+
+
+def _profiles() -> set[str]:
+    lines = PROFILES.read_text().splitlines() if PROFILES.exists() else []
+    return {line.rpartition(" (")[0] for line in lines}

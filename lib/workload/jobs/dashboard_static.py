@@ -9,6 +9,7 @@ import sys
 import types
 from pathlib import Path
 
+from workload.components.horizon import THEMES
 from workload.jobs.job import run
 
 SETTINGS = "dashboard_static_settings"
@@ -56,6 +57,8 @@ def _use_settings(static: Path) -> None:
         "COMPRESS_ENABLED": True,
         "COMPRESS_OFFLINE": True,
         "ALLOWED_HOSTS": ["localhost"],
+        "AVAILABLE_THEMES": THEMES,
+        "SELECTABLE_THEMES": THEMES,
         # Horizon's default asks a memcached on port 11211, which nothing says is there.
         "CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
     }

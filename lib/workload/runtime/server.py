@@ -10,7 +10,9 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -291,13 +293,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json-seq")
         self.end_headers()
         self._send_lines(lines)
-        if query.get("follow") != "true":
-            return
-        try:
+        if query.get("follow") == "true":
             for line in logs.follow(files, self.connection):
                 self._send_lines([line])
-        except (BrokenPipeError, ConnectionResetError):
-            return
 
     def _send_lines(self, lines: Sequence[logs.Line]) -> None:
         for line in lines:
@@ -336,6 +334,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         layout.snapd_socket.unlink(missing_ok=True)
         super().__init__(str(layout.snapd_socket), Handler)
         layout.snapd_socket.chmod(0o600)
+
+    def handle_error(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any
+    ) -> None:
+        """Log what a connection ended with, unless it is that the client went away."""
+        if isinstance(sys.exception(), ConnectionError):
+            return logger.debug("a client went away before it was answered")
+        super().handle_error(request, client_address)
 
 
 def _names(text: str) -> list[str]:

@@ -89,12 +89,13 @@ class Snap:
             self._store.commit(changes)
         return outcome
 
-    def follow(self, *, everything: bool = False) -> Outcome:
+    def follow(self, *, everything: bool = False, failed: Collection[str] = ()) -> Outcome:
         """Make files and services follow config that was changed in the store itself.
 
         Args:
             everything: whether components whose section is the same are looked at too, as
                 templates may be others, and services started that neither run nor will.
+            failed: services that could not be started the last time, after this had returned.
 
         Raises:
             ConfigError, RenderError: refused, nothing was changed.
@@ -102,6 +103,7 @@ class Snap:
         """
         document = self._store.document()
         self._hand_on_options(document)
+        self._engine.doubt(failed)
         names = self._engine.components if everything else self._engine.changed(document)
         with self._only_caller(names):
             if everything:

@@ -15,7 +15,7 @@ from pathlib import Path
 from workload import atomic, render
 from workload.components import ALL
 from workload.configure import ConfigError, ServiceError
-from workload.host.things import Directory
+from workload.host.things import Directory, File
 from workload.layout import Layout
 from workload.ledger import Ledger, LedgerError
 from workload.render import RenderError
@@ -36,6 +36,9 @@ to end before it can start a service, so this one gives way."""
 LIBVIRT_RUN = Path("/run/libvirt")
 """Compiled into libvirt. A layout cannot put another folder there, so the snap uses this one."""
 
+IPTABLES_LOCK = Path("/run/xtables.lock")
+"""Made by the first iptables that runs after a boot, and left."""
+
 OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
 """Takes the options of charms. It knows of the model, of which this plane does not."""
 
@@ -49,9 +52,10 @@ def install() -> None:
     """Make the folders; nothing is configured, so nothing runs yet."""
     layout = Layout.from_environment()
     render.make_folders(layout)
-    # Made by libvirt, as often as the host boots.
-    folder = Directory(path=LIBVIRT_RUN, contents=True)
-    Ledger(layout.ledger).make("libvirtd", folder, lambda: None)
+    # Made by libvirt and iptables, as often as the host boots; undone last, as they come first.
+    ledger = Ledger(layout.ledger)
+    ledger.make("libvirtd", Directory(path=LIBVIRT_RUN, contents=True), lambda: None)
+    ledger.make("iptables", File(path=IPTABLES_LOCK), lambda: None)
 
 
 def configure() -> None:
@@ -62,14 +66,22 @@ def configure() -> None:
     layout = Layout.from_environment()
     render.make_folders(layout)
     store = SnapConfig(layout)
+    runner = SnapdServices(ServiceTable.load(layout.snapcraft))
     reverted = _revision(layout) != layout.revision
-    _snap(layout, store).follow(everything=reverted)
+    failed = runner.failed(_noted(_asked(layout)))
+    outcome = _snap(layout, store, runner).follow(everything=reverted, failed=failed)
+    _note(_asked(layout), [*outcome.started, *outcome.restarted])
     if reverted:
-        noted = _enabled(layout)
-        was_enabled: list[str] = json.loads(noted.read_text()) if noted.exists() else []
-        SnapdServices(ServiceTable.load(layout.snapcraft)).enable_again(was_enabled)
+        runner.enable_again(_noted(_enabled(layout)))
     store.hide(store.document())
     _note_revision(layout)
+
+
+def pre_refresh() -> None:
+    """Note what is enabled: snapd removes all services before the new revision's hooks run."""
+    layout = Layout.from_environment()
+    runner = SnapdServices(ServiceTable.load(layout.snapcraft))
+    _note(_enabled(layout), runner.enabled())
 
 
 def post_refresh() -> None:
@@ -79,7 +91,6 @@ def post_refresh() -> None:
     store = SnapConfig(layout)
     table = ServiceTable.load(layout.snapcraft)
     _snap(layout, store, Unchanged(table)).follow(everything=True)
-    atomic.write(_enabled(layout), json.dumps(SnapdServices(table).enabled()).encode())
     _note_revision(layout)
 
 
@@ -105,6 +116,7 @@ HOOKS: dict[str, Callable[[], None]] = {
     "connect-plug-microstack-support": connect,
     "install": install,
     "post-refresh": post_refresh,
+    "pre-refresh": pre_refresh,
     "remove": remove,
 }
 
@@ -139,8 +151,21 @@ def _revision(layout: Layout) -> str:
 
 
 def _enabled(layout: Layout) -> Path:
-    """Where it is noted what was enabled when this revision came; a revert forgets it."""
+    """Where it is noted what was enabled before this revision came; a revert forgets it."""
     return layout.root / "enabled"
+
+
+def _asked(layout: Layout) -> Path:
+    """Where it is noted what snapd was asked to start once the hook has ended."""
+    return layout.root / "asked"
+
+
+def _noted(path: Path) -> list[str]:
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def _note(path: Path, services: list[str]) -> None:
+    atomic.write(path, json.dumps(services).encode())
 
 
 def _note_revision(layout: Layout) -> None:

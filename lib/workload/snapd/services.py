@@ -44,6 +44,18 @@ class SnapdServices:
         """Return the services that run, or will by themselves."""
         return {name for name, states in self._listed().items() if any(states)}
 
+    def failed(self, asked: Collection[str]) -> list[str]:
+        """Return the services that a hook asked snapd for, and that it could not start.
+
+        Only a oneshot can fail to start, and takes all with it that were to be started at once;
+        what else does not run has died since or was stopped by a user.
+        """
+        if not asked:
+            return []
+        states = {name: self._state(name, *each) for name, each in self._listed(asked).items()}
+        down = [name for name, state in states.items() if state in (State.STOPPED, State.FATAL)]
+        return down if any(self._table.services[name].oneshot for name in down) else []
+
     def enabled(self) -> list[str]:
         """Return the services that start at boot, the appliance's own among them."""
         return [name for name, (enabled, _) in self._asked().items() if enabled]

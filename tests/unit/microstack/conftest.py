@@ -156,7 +156,7 @@ FIT = Facts(
     python=(3, 11),
     listeners=(),
     subnets=(),
-    features=frozenset({"openvswitch", "kvm", "tun"}),
+    features=frozenset({"openvswitch", "kvm", "tun", "apparmor"}),
 )
 
 

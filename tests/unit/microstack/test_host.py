@@ -97,7 +97,8 @@ def test_distributions(fit: Facts, distribution: tuple[str, str], level: str) ->
 def test_without_tun_guests_have_no_network_and_without_kvm_they_are_slow(fit: Facts) -> None:
     facts = replace(fit, features=frozenset({"openvswitch"}))
     levels = [(finding.level, finding.text.split()[1]) for finding in host.check_features(facts)]
-    assert levels == [("fail", "/dev/net/tun,"), ("ok", "is"), ("note", "kvm:")]
+    notes = [("note", "kvm:"), ("note", "apparmor:")]
+    assert levels == [("fail", "/dev/net/tun,"), ("ok", "is"), *notes]
 
 
 class TestPreflight:

@@ -1,0 +1,114 @@
+"""The appliance's own snap in the machine with snapd, as tests install it and use it.
+
+`MICROSTACK_SNAP` names a snap that was built already; without it, it is built first, with all
+parts but Tempest's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import tenacity
+import yaml
+
+from snap import meta
+from tests.rig import snapd_image
+from tests.rig.snapd_host import CHECKOUT, NAME, PATIENCE, Host
+from tests.rig.snapd_machine import Machine, MachineError
+
+SNAP = "microstack.snap"
+PARTS = ("distribution", "confinement", "openstack", "machine", "appliance", "guest-image")
+UP_TIMEOUT = 900
+COMMON = Path("/var/snap/microstack/common")
+DAEMONS = ("machine", "snap-api")
+
+GUESTS = """
+for process in /proc/[0-9]*; do
+    case $(tr '\\0' ' ' <$process/cmdline 2>/dev/null) in
+        *qemu-system-*guest=*) cat $process/attr/current;;
+    esac
+done
+"""
+"""Prints the AppArmor profile that each guest is in."""
+
+REQUIREMENTS = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root builds and boots the machine"),
+    pytest.mark.skipif(
+        sys.version_info[:2] != (3, 11),
+        reason="the machine is Debian 12: a snap built for another Python does not run there",
+    ),
+]
+
+
+def provide(folder: Path) -> Path:
+    """Return a folder with the snap, built unless it is given."""
+    given = os.environ.get("MICROSTACK_SNAP")
+    if given is None:
+        build = [sys.executable, str(CHECKOUT / "snap/build.py"), "--output", str(folder / "out")]
+        subprocess.run([*build, "--parts", ",".join(PARTS)], check=True)
+        (built,) = (folder / "out").glob("*.snap")
+    else:
+        built = Path(given)
+    snaps = folder / "snaps"
+    snaps.mkdir()
+    os.link(built, snaps / SNAP)
+    return snaps
+
+
+@contextmanager
+def booted(folder: Path, memory: str) -> Generator[Host]:
+    """Boot the machine from an overlay of its image, with the snap at hand."""
+    snaps, backing = provide(folder), snapd_image.ensure()
+    with Machine(folder / "overlay", folder, backing=backing, memory=memory) as machine:
+        host = Host(machine, snaps)
+        host.boot()
+        yield host
+
+
+def plugs() -> dict[str, str]:
+    """Return the plugs of the snap, with the interface of each."""
+    document = meta.read(CHECKOUT / "snap/snapcraft.yaml")
+    declared: dict[str, dict[str, str] | None] = document["plugs"]
+    parts = (*document["apps"].values(), *document["hooks"].values())
+    names = {*declared, *(plug for part in parts for plug in part.get("plugs", ()))}
+    return {name: (declared.get(name) or {}).get("interface", name) for name in sorted(names)}
+
+
+def deploy(host: Host, *applications: str, timeout: float = UP_TIMEOUT) -> str:
+    """Run `up` with these applications of the bundle; none means all. Return what it wrote."""
+    bundle = yaml.safe_load((CHECKOUT / "bundles/microstack.yaml").read_text())
+    names = [name for name in bundle["applications"] if applications and name not in applications]
+    overlay = COMMON / "overlay.yaml"
+    text = yaml.safe_dump({"applications": dict.fromkeys(names)})
+    host.machine.run("sh", "-c", f"cat >{overlay}", given=text)
+    command = ["up", "--overlay", str(overlay), "--timeout", f"{timeout:g}"]
+    return host.machine.run(NAME, *command, timeout=timeout + PATIENCE).output
+
+
+def token(host: Host) -> str:
+    """Return the project of a token that Keystone issues to the administrator."""
+    issue = ["token", "issue", "--format", "value", "--column", "project_id"]
+    return host.machine.run("microstack.openstack", *issue, timeout=PATIENCE).output.strip()
+
+
+def awaited_token(host: Host) -> str:
+    """Return the same as soon as Keystone answers; systemd only knows that it was started."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(MachineError),
+        stop=tenacity.stop_after_delay(PATIENCE),
+        wait=tenacity.wait_fixed(1),
+        reraise=True,
+    )
+    return retrying(token, host)
+
+
+def guest_profiles(host: Host) -> str:
+    """Return the AppArmor profile that each guest is in, a line each."""
+    return host.machine.shell(GUESTS).output

@@ -62,10 +62,13 @@ def test(
     try:
         result = installation.machine().run(UNIT, "validate", parameters, None, tell, with_us=True)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; the tests were stopped", f"{program()} test") from None
+        reason = "interrupted; the tests were stopped, what they made may be left"
+        raise Interrupted(reason, _cleanup()) from None
     _show(result.results, output)
     if result.status != "completed":
-        raise Failure(f"the tests {result.status}: {result.message}")
+        whole = result.results and not result.results.get("left")
+        hint = None if whole else _cleanup()
+        raise Failure(f"the tests {result.status}: {result.message}", hint)
 
 
 def _ensure_deployed(installation: Installation) -> None:
@@ -85,6 +88,10 @@ def _ensure_deployed(installation: Installation) -> None:
         shown.step("deploying tempest")
         machine.deploy(installation.bundle, [installation.overlay("validation")])
         Watch(installation.machine, shown, TIMEOUT).until_settled()
+
+
+def _cleanup() -> str:
+    return f"{program()} run {UNIT} cleanup"
 
 
 def _show(results: Mapping[str, Any], output: Path | None) -> None:

@@ -14,8 +14,8 @@ from workload.config.tempest import TempestConfig
 
 JOB = "test"
 
-FAILED = 1
-"""Exit code of a run whose tests failed; what could not be run at all returns another."""
+REFUSED = 2
+"""Exit code of what could not be run; its last line says why."""
 
 
 class TempestCharm(ComponentCharm[TempestConfig]):
@@ -46,7 +46,7 @@ class TempestCharm(ComponentCharm[TempestConfig]):
             event.fail(str(error))
             return
         if done.document is None:
-            event.fail(" | ".join(done.last) or f"{name} ended with {done.code} and no message")
+            event.fail(ended_early(name, done))
             return
         event.set_results(results(done.document))
         if done.code:
@@ -65,6 +65,14 @@ def options(values: Mapping[str, Any]) -> Sequence[str]:
 def results(document: Mapping[str, Any]) -> dict[str, str]:
     """Return a run's result as an action's: one text for each key."""
     return {key: _text(value) for key, value in document.items()}
+
+
+def ended_early(name: str, done: snap.Done) -> str:
+    """Return in one line why a run has no result; what was cut off may have left something."""
+    last = " | ".join(done.last[-1:]) or "no message"
+    if done.code == REFUSED:
+        return last
+    return f"{name} ended with {done.code} ({last}): what it made is removed by the action cleanup"
 
 
 def verdict(document: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING, Any
 
-from workload.validation.inventory import PREFIX
+from workload.validation.inventory import PREFIXES
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -236,7 +236,7 @@ def choose_flavor(flavors: Sequence[Mapping[str, Any]], wanted: str, image: Imag
 
 
 def _of_tests(thing: Mapping[str, Any]) -> bool:
-    return str(thing["name"] or "").startswith(PREFIX)
+    return str(thing["name"] or "").startswith(PREFIXES)
 
 
 def _external(connection: Connection) -> tuple[tuple[str, str], list[IPv4Network]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workload.validation import inventory, report, run, settings, supplies
+from workload.validation import inventory, removal, report, run, settings, supplies
 from workload.validation.cloud import Cloud, CloudError, describe
 from workload.validation.results import Outcome, Results, reasons, table
 from workload.validation.selection import Selection, SelectionError, select
@@ -194,32 +193,19 @@ def generate_config(place: Place) -> Mapping[str, Any]:
 
 
 def cleanup(place: Place, say: Say) -> Mapping[str, Any]:
-    """Remove what Tempest made and a run that was cut off has left.
+    """Remove what Tempest and Rally made and a run that was cut off has left.
 
-    Tempest finds it by the prefix that the names of all it makes have.
+    Raises:
+        ValidationError: the cloud does not let the tests in.
     """
     connection = place.connect()
-    folder = Path(str(generate_config(place)["config"])).parent
-    nothing = inventory.Inventory(frozenset())
-    found = [t for t in nothing.left(inventory.take(connection)) if _is_tempests(t)]
+    found = inventory.take(connection).of_tests()
     for thing in found:
         say(f"removing {thing}")
-    command = [str(run.PROGRAMS / "tempest"), "cleanup", "--prefix", inventory.PREFIX]
-    with (folder / "cleanup.log").open("w") as log:
-        subprocess.run(
-            [*command, "--config-file", str(folder / CONFIG)],
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    later = [t for t in nothing.left(inventory.take(connection)) if _is_tempests(t)]
-    gone = len(found) - len(later)
-    return {"removed": gone, "left": [str(thing) for thing in later]}
-
-
-def _is_tempests(thing: inventory.Thing) -> bool:
-    return thing.name.startswith(inventory.PREFIX)
+    for thing, answer in removal.remove(connection, found).items():
+        say(f"{thing} stays: {answer}")
+    left = inventory.take(connection).of_tests()
+    return {"removed": len(set(found) - set(left)), "left": [str(thing) for thing in left]}
 
 
 def _follow(

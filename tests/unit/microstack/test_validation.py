@@ -71,6 +71,41 @@ def test_failures_are_shown_with_their_traceback_and_fail_the_command(
     assert "error: the tests failed: 1 failed" in shown.err
 
 
+@pytest.mark.parametrize(
+    ("results", "hinted"),
+    [
+        ({}, True),
+        ({"failed": "1", "left": "servers tempest-x"}, True),
+        ({"failed": "1", "left": ""}, False),
+    ],
+)
+def test_where_something_may_be_left_it_says_what_removes_it(
+    installation: FakeInstallation,
+    cloud: FakeMachine,
+    capsys: Captured,
+    results: dict[str, str],
+    hinted: bool,
+) -> None:
+    cloud.result = result("failed", "it failed", **results)
+    assert run(["test"]) == 1
+    hint = "hint: ./microstack run tempest/leader cleanup"
+    assert (hint in capsys.readouterr().err) is hinted
+
+
+def test_interrupted_it_says_what_removes_what_the_tests_made(
+    installation: FakeInstallation, cloud: FakeMachine, capsys: Captured, monkeypatch: Any
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cloud, "run", interrupt)
+    assert run(["test"]) == 130
+    assert capsys.readouterr().err == (
+        "error: interrupted; the tests were stopped, what they made may be left\n"
+        "hint: ./microstack run tempest/leader cleanup\n"
+    )
+
+
 def test_a_file_is_named_by_its_whole_path_and_reports_are_copied(
     installation: FakeInstallation, cloud: FakeMachine, tmp_path: Path, monkeypatch: Any
 ) -> None:

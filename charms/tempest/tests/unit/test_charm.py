@@ -139,6 +139,15 @@ def test_what_could_not_be_run_says_why(followed: Followed) -> None:
         act("validate")
 
 
+def test_a_run_that_was_killed_says_what_removes_its_leftovers(followed: Followed) -> None:
+    followed.done = snap.Done(-9, None, ["1 of 3 tests done", "2 of 3 tests done"])
+    with pytest.raises(testing.ActionFailed) as caught:
+        act("validate")
+    assert caught.value.message == (
+        "validate ended with -9 (2 of 3 tests done): what it made is removed by the action cleanup"
+    )
+
+
 def test_without_credentials_nothing_is_run(followed: Followed) -> None:
     with pytest.raises(testing.ActionFailed, match="the cloud's credentials are not here yet"):
         act("validate", testing.State(leader=True))

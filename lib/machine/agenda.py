@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from machine import resolver
-from machine.model import Application, Hook, Model, Unit
+from machine.model import Application, Model
+from machine.unit import Hook, Unit
 
 _Inputs = tuple[object, ...]
 

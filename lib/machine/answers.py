@@ -11,7 +11,10 @@ import psutil
 import yaml
 
 from machine.context import ToolError
-from machine.model import Model, Relation, Status, Unit
+from machine.life import Status
+from machine.model import Model
+from machine.relation import Relation
+from machine.unit import Unit
 
 
 def file_text(path: str) -> str:

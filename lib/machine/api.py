@@ -15,10 +15,12 @@ from machine.bundle import BundleError
 from machine.changes import ChangeError
 from machine.hooks import Hooks
 from machine.log_filter import LogFilter
-from machine.model import Action, Model, Pending, Relation
+from machine.model import Action, Model
 from machine.records import LogLine
+from machine.relation import Relation
 from machine.status import Host, status
 from machine.store import Store
+from machine.unit import Pending
 
 Params = Mapping[str, Any]
 Answers = AsyncIterator[dict[str, object]]

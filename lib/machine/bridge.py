@@ -13,19 +13,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from machine.changes import ChangeError
-from machine.model import (
-    Consumer,
-    Endpoint,
-    Grant,
-    Life,
-    Model,
-    Offer,
-    Relation,
-    Remote,
-    Role,
-    Scope,
-    Secret,
-)
+from machine.life import Life
+from machine.model import Model
+from machine.relation import Endpoint, Offer, Relation, Remote, Role, Scope
+from machine.secret import Consumer, Grant, Secret
 from machine.settle import settle
 from machine.status import application_status
 from machine.version import CONTROLLER, USER

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from machine.bundlefile import BundleError, read_bundle
-from machine.model import Application, Life, Model
+from machine.life import Life
+from machine.model import Application, Model
 from machine.plan import (
     AddApplication,
     AddOffer,

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from machine.bundlefile import BundleError, read_bundle
-from machine.model import Application, Life, Model, Relation
+from machine.life import Life
+from machine.model import Application, Model
+from machine.relation import Relation
 from machine.verify import Verification
 
 

@@ -8,17 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from machine.charm import CharmMetadata, OptionError, Value, parse_option
-from machine.model import (
-    Application,
-    Endpoint,
-    Life,
-    Model,
-    Offer,
-    Relation,
-    Role,
-    Scope,
-    Storage,
-)
+from machine.life import Life
+from machine.model import Application, Model, Storage
 from machine.model_config import update_status_interval
 from machine.plan import (
     AddApplication,
@@ -32,6 +23,7 @@ from machine.plan import (
     SetResources,
     SetTrust,
 )
+from machine.relation import Endpoint, Offer, Relation, Role, Scope
 from machine.settle import new_unit, settle
 
 

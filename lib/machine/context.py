@@ -13,21 +13,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from machine.charm import Value
-from machine.model import (
-    Consumer,
-    Databag,
-    Grant,
-    Hook,
-    Model,
-    Port,
-    Relation,
-    Scope,
-    Secret,
-    SecretRevision,
-    Unit,
-)
+from machine.model import Model
 from machine.progress import ROTATION, without
+from machine.relation import Databag, Relation, Scope
+from machine.secret import Consumer, Grant, Secret, SecretRevision
 from machine.settle import new_storage
+from machine.unit import Hook, Port, Unit
 
 Change = Callable[[Model], Model]
 

@@ -22,7 +22,8 @@ from machine.environment import Surroundings
 from machine.folders import Folders
 from machine.hook_tools import Reply
 from machine.hooks import Hooks
-from machine.model import Life, Model
+from machine.life import Life
+from machine.model import Model
 from machine.model_config import ModelConfigError, Value, changed
 from machine.runner import Runner
 from machine.store import Store

@@ -7,8 +7,10 @@ from typing import Any
 
 from machine import bridge
 from machine.charm import CharmMetadata
-from machine.model import Application, Model, Relation, Unit
+from machine.model import Application, Model
+from machine.relation import Relation
 from machine.status import MACHINE, Host, model_status
+from machine.unit import Unit
 from machine.version import CLOUD, CONTROLLER, JUJU_VERSION, USER
 
 

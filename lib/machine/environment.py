@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine.model import Hook, Model, Storage
+from machine.model import Model, Storage
 from machine.model_config import DEFAULTS
+from machine.unit import Hook
 from machine.version import JUJU_VERSION
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

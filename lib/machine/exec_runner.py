@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from machine.model import Hook
 from machine.runner import Job
+from machine.unit import Hook
 
 
 class NotImplementedByCharmError(Exception):

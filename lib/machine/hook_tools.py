@@ -18,8 +18,10 @@ import yaml
 from machine import answers
 from machine.context import Context, ToolError
 from machine.gnuflag import Arguments, Flags, UsageError
-from machine.model import Port, Relation, Status
+from machine.life import Status
+from machine.relation import Relation
 from machine.secret_tools import SECRET_TOOLS
+from machine.unit import Port
 from machine.version import CLOUD
 
 

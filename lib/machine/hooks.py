@@ -23,11 +23,13 @@ from machine.exec_runner import NotImplementedByCharmError, job, shell
 from machine.folders import Folders, copied, dashed
 from machine.hook_output import Output
 from machine.hook_tools import Reply
-from machine.model import EXEC, Action, Hook, Model, Status
+from machine.life import Status
+from machine.model import EXEC, Action, Model
 from machine.records import HookRecord, LogLine
 from machine.runner import Job, Runner
 from machine.storage import StorageError
 from machine.store import Store
+from machine.unit import Hook
 
 logger = logging.getLogger(__name__)
 

@@ -19,10 +19,11 @@ from machine import (
 )
 from machine.changes import ChangeError
 from machine.charm import CharmError, CharmMetadata, load_charm
-from machine.model import Model, Remote, Role
+from machine.model import Model
 from machine.model_config import ModelConfigError
 from machine.plan import Change, SetExposed, SetTrust
 from machine.relate import RelationError, relate
+from machine.relation import Remote, Role
 from machine.status import Host
 from machine.store import Store
 from machine.version import JUJU_VERSION

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from machine.charm import CharmMetadata, Value
-from machine.model import Endpoint, Scope
+from machine.relation import Endpoint, Scope
 
 
 @dataclass(frozen=True)

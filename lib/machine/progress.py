@@ -7,8 +7,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from machine import resolver
-from machine.model import Databag, Hook, Life, Model, Pending, Relation, Secret, Status, Unit, View
+from machine.life import Life, Status
+from machine.model import Model
+from machine.relation import Databag, Relation
+from machine.secret import Secret
 from machine.settle import detached, settle
+from machine.unit import Hook, Pending, Unit, View
 
 RETRY_FIRST, RETRY_MOST = 5.0, 300.0
 """Seconds before a failed hook runs again: first, doubled with each failure, and at most."""

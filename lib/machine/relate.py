@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from machine import charm as charms
 from machine.charm import CharmMetadata
-from machine.model import Endpoint, Role, Scope
 from machine.plan import AddRelation
+from machine.relation import Endpoint, Role, Scope
 
 _SPEC = re.compile(r"(?P<application>[a-z][a-z0-9-]*)(:(?P<endpoint>[a-z][a-z0-9_-]*))?")
 

@@ -9,17 +9,11 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from random import Random
 
-from machine.model import (
-    Hook,
-    Life,
-    Model,
-    Pending,
-    Relation,
-    Scope,
-    Unit,
-    View,
-)
+from machine.life import Life
+from machine.model import Model
 from machine.model_config import retries_hooks, update_status_interval
+from machine.relation import Relation, Scope
+from machine.unit import Hook, Pending, Unit, View
 
 
 def next_hook(model: Model, unit: Unit, now: float) -> Hook | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from machine import answers
 from machine.context import SecretFields, ToolError
 from machine.gnuflag import Flags, UsageError
-from machine.model import Secret
 from machine.progress import ROTATION
+from machine.secret import Secret
 from machine.secret_content import content
 
 if TYPE_CHECKING:

@@ -10,19 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from machine.model import (
-    MODEL_OWNER,
-    Application,
-    Grant,
-    Life,
-    Model,
-    Relation,
-    Scope,
-    Secret,
-    Status,
-    Storage,
-    Unit,
-)
+from machine.life import Life, Status
+from machine.model import Application, Model, Storage
+from machine.relation import Relation, Scope
+from machine.secret import MODEL_OWNER, Grant, Secret
+from machine.unit import Unit
 
 K = TypeVar("K")
 V = TypeVar("V")

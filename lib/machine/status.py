@@ -14,7 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from machine.model import Application, Life, Model, Offer, Relation, Status, Storage, Unit
+from machine.life import Life, Status
+from machine.model import Application, Model, Storage
+from machine.relation import Offer, Relation
+from machine.unit import Unit
 from machine.version import CLOUD, CONTROLLER, JUJU_VERSION
 
 SPACE = "alpha"

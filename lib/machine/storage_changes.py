@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from machine.changes import ChangeError, attachable
 from machine.charm import size_mib
-from machine.model import Life, Model, Storage, Unit
+from machine.life import Life
+from machine.model import Model, Storage
 from machine.settle import new_storage, settle
 from machine.storage import POOLS, offered
+from machine.unit import Unit
 
 _POOL = re.compile(r"[a-zA-Z][\w.-]*")
 

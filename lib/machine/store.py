@@ -16,18 +16,11 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter
 
-from machine.model import (
-    Action,
-    Application,
-    Model,
-    Offer,
-    Relation,
-    Remote,
-    Secret,
-    Storage,
-    Unit,
-)
+from machine.model import Action, Application, Model, Storage
 from machine.records import HookRecord, LogLine
+from machine.relation import Offer, Relation, Remote
+from machine.secret import Secret
+from machine.unit import Unit
 
 _SCHEMA_VERSION = 1
 _LOG_LINES = 200_000

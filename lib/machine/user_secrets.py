@@ -14,7 +14,8 @@ from typing import Any
 from machine import answers
 from machine.changes import ChangeError
 from machine.context import SecretFields, new_secret_id, updated_secret
-from machine.model import MODEL_OWNER, Grant, Model, Secret, SecretRevision
+from machine.model import Model
+from machine.secret import MODEL_OWNER, Grant, Secret, SecretRevision
 from machine.settle import settle
 
 

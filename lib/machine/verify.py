@@ -22,7 +22,8 @@ from machine.charm import (
     load_charm,
     parse_option,
 )
-from machine.model import Life, Model
+from machine.life import Life
+from machine.model import Model
 from machine.plan import AddRelation
 from machine.relate import RelationError, relate, suggest
 from machine.storage import POOLS, offered

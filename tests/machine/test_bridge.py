@@ -10,22 +10,12 @@ import pytest
 from machine import bridge, changes
 from machine.changes import ChangeError
 from machine.charm import CharmMetadata
-from machine.model import (
-    Application,
-    Databag,
-    Endpoint,
-    Grant,
-    Life,
-    Model,
-    Relation,
-    Role,
-    Secret,
-    SecretRevision,
-    Status,
-    Unit,
-    View,
-)
+from machine.life import Life, Status
+from machine.model import Application, Model
+from machine.relation import Databag, Endpoint, Relation, Role
+from machine.secret import Grant, Secret, SecretRevision
 from machine.settle import settle
+from machine.unit import Unit, View
 
 HERE, THERE = "6f8b2f9e-0000-4000-8000-000000000001", "6f8b2f9e-0000-4000-8000-000000000002"
 

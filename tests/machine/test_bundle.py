@@ -11,7 +11,8 @@ import pytest
 
 from machine import changes
 from machine.bundle import BundleError, plan
-from machine.model import Application, Life, Model, Offer, Relation, Scope, Status, Unit
+from machine.life import Life, Status
+from machine.model import Application, Model
 from machine.plan import (
     AddApplication,
     AddRelation,
@@ -22,6 +23,8 @@ from machine.plan import (
     SetOptions,
     SetTrust,
 )
+from machine.relation import Offer, Relation, Scope
+from machine.unit import Unit
 
 CHARMS = {
     "db": """

@@ -13,9 +13,10 @@ import pytest
 from machine import action_changes, changes, hook_tools, progress, resolver
 from machine.charm import CharmMetadata
 from machine.context import Context
-from machine.model import Hook, Model
+from machine.model import Model
 from machine.plan import AddApplication, AddUnit
 from machine.relate import relate
+from machine.unit import Hook
 
 DB = CharmMetadata.model_validate(
     {

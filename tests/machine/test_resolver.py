@@ -14,9 +14,11 @@ from machine import action_changes, changes, progress, resolver
 from machine.agenda import Agenda
 from machine.charm import CharmMetadata
 from machine.context import Context
-from machine.model import Hook, Life, Model, Status
+from machine.life import Life, Status
+from machine.model import Model
 from machine.plan import AddApplication, AddUnit, RefreshCharm
 from machine.relate import relate
+from machine.unit import Hook
 
 DB = CharmMetadata.model_validate(
     {

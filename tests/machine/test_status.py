@@ -12,21 +12,14 @@ import jubilant
 import pytest
 
 from machine.charm import CharmMetadata
-from machine.model import (
-    Application,
-    Model,
-    Port,
-    Relation,
-    Role,
-    Scope,
-    Status,
-    Storage,
-    Unit,
-)
-from machine.model import Endpoint as End
+from machine.life import Status
+from machine.model import Application, Model, Storage
+from machine.relation import Endpoint as End
+from machine.relation import Relation, Role, Scope
 from machine.status import Host, status
 from machine.summary import format_oneline, format_summary
 from machine.tabular import format_tabular
+from machine.unit import Port, Unit
 
 NOON = 1_750_075_200.0  # 2025-06-16 12:00:00 UTC
 HOST = Host("127.0.0.1", "box", ("ubuntu", "24.04"), "arch=amd64 cores=2 mem=7954M", NOON)

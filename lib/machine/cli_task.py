@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from machine.cli_run import as_task, by_operation, print_results
-from machine.client import TimeoutExpiredError, action_result
+from machine.client import ChangeError, TimeoutExpiredError, action_result
 from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
 from machine.juju_client import JujuClient
 from machine.tabular import table
@@ -17,6 +18,7 @@ from machine.tabular import table
 _Names = list[str] | None
 _Wait = Annotated[str, typer.Option("--wait", help="For its end, how long; 0: do not.")]
 _Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
+_TASK = re.compile(r"0|[1-9]\d*")
 _RUNNING = ("pending", "running", "aborting")
 
 
@@ -151,17 +153,33 @@ def _until_ended(client: JujuClient, number: str, timeout: float) -> None:
 
 
 def cancel_task(
-    numbers: Annotated[list[str], typer.Argument(metavar="ID...", help="The tasks.")],
+    numbers: Annotated[
+        list[str] | None, typer.Argument(metavar="ID...", help="The tasks.")
+    ] = None,
     model: ModelOption = None,
     form: FormatOption = Format.YAML,
 ) -> None:
     """Take back tasks, and have those that run ended."""
+    if not numbers:
+        raise CommandError("no task IDs specified")
+    for number in numbers:
+        if not _TASK.fullmatch(number):
+            raise CommandError(f'task ID "{number}" not valid')
     client = agent(model)
-    emit({"actions": [_cancelled(client.cancel_task(number)) for number in numbers]}, form)
+    emit({"actions": [_cancelled(client, number) for number in numbers]}, form)
 
 
-def _cancelled(task: Mapping[str, Any]) -> dict[str, Any]:
-    """A task in the shape of `juju cancel-task` (cmd/juju/action/cancel.go)."""
+def _cancelled(client: JujuClient, number: str) -> dict[str, Any]:
+    """A task in the shape of `juju cancel-task` (cmd/juju/action/cancel.go).
+
+    One that there is not is no failure: it is told of among the others.
+    """
+    try:
+        task = client.cancel_task(number)
+    except ChangeError:
+        error = f'action "{number}" not found'
+        unknown = {"action": "", "completed at": "n/a", "error": error, "id": number}
+        return {**unknown, "status": "", "unit": ""}
     ended = task["completed"]
     return {
         "action": task["name"],

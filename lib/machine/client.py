@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 from machine.records import HookRecord, LogLine
 
@@ -100,6 +102,41 @@ class RelationRecord:
     endpoints: tuple[str, ...]
     scope: str
     databags: Mapping[str, Mapping[str, str]]
+
+
+class _InterruptKept:
+    """Within it the first Ctrl-C is kept until `let_go`; a second one is not waited with.
+
+    For what must not be cut off halfway, and may take as long as an agent that hangs.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # the only one that it comes to
+            self._before = signal.signal(signal.SIGINT, self._keep)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _keep(self, *_: object) -> None:
+        if self._came:
+            raise KeyboardInterrupt
+        self._came = True
+
+    def _restore(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+
+    def let_go(self) -> None:
+        """From here on Ctrl-C is what it was; one that came is raised now."""
+        self._restore()
+        if self._came:
+            raise KeyboardInterrupt
 
 
 class Client:
@@ -236,17 +273,25 @@ class Client:
             ChangeError: no such unit or action, or the parameters do not fit.
             TimeoutExpiredError: it has not ended in `timeout` seconds.
         """
-        queued = self.enqueue([unit], action, params or {})
+        if not with_us:
+            task = self._queued(unit, action, params or {})
+            return self.ended(task, timeout, told, f"action {action} of {unit}")
+        with _InterruptKept() as kept:
+            task = self._queued(unit, action, params or {})
+            try:
+                kept.let_go()
+                return self.ended(task, timeout, told, f"action {action} of {unit}")
+            except KeyboardInterrupt:
+                self.cancel_task(task)
+                self.ended(task, _CANCELLED_ENDS)
+                raise
+
+    def _queued(self, unit: str, action: str, params: Mapping[str, Any]) -> str:
+        queued = self.enqueue([unit], action, params)
         for error in queued.errors.values():
             raise ChangeError(error)
         (task,) = queued.tasks.values()
-        try:
-            return self.ended(task, timeout, told, f"action {action} of {unit}")
-        except KeyboardInterrupt:
-            if with_us:
-                self.cancel_task(task)
-                self.ended(task, _CANCELLED_ENDS)
-            raise
+        return task
 
     def enqueue(self, units: Sequence[str], action: str, params: Mapping[str, Any]) -> Queued:
         """Have an action run on units, or, as `juju-exec`, a command of the shell."""

@@ -137,13 +137,21 @@ class TestOperations:
             (("run", "db/0", "rotate", "--params=/nonexistent"), "/nonexistent"),
             (("run", "db/0", "rotate", "--wait=1s", "--background"), "--background"),
             (("show-operation", "4711"), 'operation "4711" not found'),
-            (("cancel-task", "4711"), 'task "4711" not found'),
+            (("cancel-task",), "no task IDs specified"),
+            (("cancel-task", "4711", "all"), 'task ID "all" not valid'),
         ],
     )
     def test_what_makes_no_sense_is_refused(
         self, db: jubilant.Juju, arguments: tuple[str, ...], complaint: str
     ):
         assert complaint in refusal(db, *arguments)
+
+    def test_a_task_that_is_not_there_is_told_of_among_the_others(self, db: jubilant.Juju):
+        done = db.run("db/0", "rotate").id
+        told = json.loads(db.cli("cancel-task", "4711", done, "--format=json"))["actions"]
+        unknown = {"action": "", "completed at": "n/a", "id": "4711", "status": "", "unit": ""}
+        assert told[0] == {**unknown, "error": 'action "4711" not found'}
+        assert (told[1]["id"], told[1]["status"]) == (done, "completed")
 
 
 class TestWaitFor:

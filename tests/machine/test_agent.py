@@ -229,6 +229,38 @@ class TestCancel:
         agent.start()
         assert agent.client.ended(task, PATIENCE).status == "aborted"
 
+    def test_ctrl_c_before_its_number_is_known_ends_it_all_the_same(
+        self, agent: Agent, monkeypatch: pytest.MonkeyPatch
+    ):
+        agent.deploy("applications: {recorder: {charm: CHARMS/recorder, num_units: 1}}")
+        agent.settle()
+        enqueue, queued = agent.client.enqueue, list[str]()
+
+        def interrupted(*arguments: Any) -> Any:
+            answer = enqueue(*arguments)
+            queued.extend(answer.tasks.values())
+            os.kill(os.getpid(), signal.SIGINT)
+            return answer
+
+        monkeypatch.setattr(agent.client, "enqueue", interrupted)
+        before = signal.getsignal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            agent.client.run("recorder/0", "show", {"outcome": "hang"}, PATIENCE, with_us=True)
+        assert signal.getsignal(signal.SIGINT) is before
+        assert agent.client.ended(queued[0], PATIENCE).status in ("cancelled", "aborted")
+
+    def test_a_second_ctrl_c_does_not_wait_for_an_agent_that_hangs(
+        self, agent: Agent, monkeypatch: pytest.MonkeyPatch
+    ):
+        def hangs(*_: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("it was not interrupted")
+
+        monkeypatch.setattr(agent.client, "enqueue", hangs)
+        with pytest.raises(KeyboardInterrupt):
+            agent.client.run("recorder/0", "show", {}, PATIENCE, with_us=True)
+
     @pytest.mark.parametrize("with_us", [True, False])
     def test_it_ends_with_who_waits_only_where_that_is_wanted(self, agent: Agent, with_us: bool):
         agent.deploy("applications: {recorder: {charm: CHARMS/recorder, num_units: 1}}")

@@ -14,9 +14,9 @@ from machine.plan import (
     AddRelation,
     AddUnit,
     Change,
+    Expose,
     Plan,
     RefreshCharm,
-    SetExposed,
     SetOptions,
     SetResources,
     SetTrust,
@@ -67,8 +67,7 @@ def _applications(verified: Verification) -> Iterator[Change]:
             storage={key: directive.count for key, directive in storage.items()},
             storage_sizes={key: directive.size for key, directive in storage.items()},
             trust=spec.trust,
-            exposed=spec.expose or bool(spec.exposed_endpoints),
-            exposed_endpoints=spec.alone_exposed,
+            exposures=spec.exposures,
         )
         yield from _difference(before, new) if before else [new]
 
@@ -86,9 +85,9 @@ def _difference(before: Application, wanted: AddApplication) -> Iterator[Change]
         yield SetResources(name, resources)
     if wanted.trust and not before.trust:
         yield SetTrust(name, True)
-    exposes = (wanted.exposed, wanted.exposed_endpoints)
-    if wanted.exposed and exposes != (before.exposed, before.exposed_endpoints):
-        yield SetExposed(name, True, wanted.exposed_endpoints)
+    exposures = {k: e for k, e in wanted.exposures.items() if before.exposures.get(k) != e}
+    if exposures:
+        yield Expose(name, exposures)
 
 
 def _units(verified: Verification) -> Iterator[AddUnit]:

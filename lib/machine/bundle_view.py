@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from machine import describe
 from machine.bundlefile import BundleError, read_bundle
 from machine.life import Life
-from machine.model import Application, Model
+from machine.model import EVERYONE, Application, Model
 from machine.relation import Relation
 from machine.verify import Verification
 
 
 def exported(model: Model, base: str, *, defaults: bool = False) -> list[dict[str, Any]]:
-    """The documents of a bundle of the model: the bundle, and an overlay with its offers.
+    """The documents of a bundle of the model: the bundle, and an overlay.
+
+    Offers and endpoints exposed each in its own way are an overlay's alone.
 
     Charms are named by the paths they were deployed from, so that it can be deployed here.
 
@@ -33,11 +36,23 @@ def exported(model: Model, base: str, *, defaults: bool = False) -> list[dict[st
         **({"machines": {"0": {}}} if principals else {}),
         **_set("relations", _relations(model)),
     }
-    offers: dict[str, Any] = {}
-    for offer in model.offers.values():
-        of_application = offers.setdefault(offer.application, {"offers": {}})
-        of_application["offers"][offer.name] = {"endpoints": list(offer.endpoints)}
-    return [bundle, *([{"applications": offers}] if offers else [])]
+    overlay = {a.name: found for a in alive if (found := _of_overlay(model, a))}
+    return [bundle, *([{"applications": overlay}] if overlay else [])]
+
+
+def _of_overlay(model: Model, application: Application) -> dict[str, Any]:
+    """What of an application only an overlay may say."""
+    offers = {
+        offer.name: {"endpoints": list(offer.endpoints)}
+        for offer in model.offers.values()
+        if offer.application == application.name
+    }
+    alike = application.exposures == {"": EVERYONE}
+    exposed = {name: describe.exposure(to) for name, to in application.exposures.items()}
+    return {
+        **_set("exposed-endpoints", {} if alike else exposed),
+        **_set("offers", offers),
+    }
 
 
 def _application(model: Model, application: Application, defaults: bool) -> dict[str, Any]:
@@ -50,8 +65,7 @@ def _application(model: Model, application: Application, defaults: bool) -> dict
         **_set("options", {**(known if defaults else {}), **application.options}),
         **_set("resources", dict(application.resources)),
         **_set("storage", {name: str(count) for name, count in application.storage.items()}),
-        **_set("expose", application.exposed and not application.exposed_endpoints),
-        **_set("exposed-endpoints", {name: {} for name in application.exposed_endpoints}),
+        **_set("expose", application.exposures == {"": EVERYONE}),
         **_set("trust", application.trust),
     }
 

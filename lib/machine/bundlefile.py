@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from machine import document
 from machine.charm import Value
 from machine.document import Document, DocumentError
+from machine.model import Exposure
 from machine.relate import suggest
 
 
@@ -56,6 +57,18 @@ class OfferSpec(_Spec):
     acl: dict[str, str] = Field(default_factory=dict)
 
 
+class ExposureSpec(_Spec):
+    """Whom the open ports of an endpoint are meant for; nobody named is everyone."""
+
+    spaces: list[str] = Field(default_factory=list, alias="expose-to-spaces")
+    cidrs: list[str] = Field(default_factory=list, alias="expose-to-cidrs")
+
+    @property
+    def exposure(self) -> Exposure:
+        """The same, as the model has it."""
+        return Exposure(tuple(self.spaces), tuple(self.cidrs)).kept
+
+
 class ApplicationSpec(_Spec):
     """One application as a bundle describes it."""
 
@@ -78,14 +91,16 @@ class ApplicationSpec(_Spec):
     plan: str = ""
     expose: bool = False
     trust: bool = False
-    exposed_endpoints: dict[str, Any] = Field(default_factory=dict, alias="exposed-endpoints")
+    exposed_endpoints: dict[str, ExposureSpec] = Field(
+        default_factory=dict, alias="exposed-endpoints"
+    )
     offers: dict[str, OfferSpec] = Field(default_factory=dict)
 
     @property
-    def alone_exposed(self) -> tuple[str, ...]:
-        """The exposed endpoints, where not all are; an empty name stands for all others."""
-        everything = self.expose or "" in self.exposed_endpoints
-        return () if everything else tuple(sorted(self.exposed_endpoints))
+    def exposures(self) -> dict[str, Exposure]:
+        """Whom open ports are meant for, by endpoint; an empty name stands for all others."""
+        named = {"": ExposureSpec()} if self.expose else self.exposed_endpoints
+        return {name: spec.exposure for name, spec in sorted(named.items())}
 
     @property
     def units(self) -> int:

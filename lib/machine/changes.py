@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
 from machine.charm import CharmMetadata, OptionError, Value, parse_option
 from machine.life import Life
-from machine.model import Application, Model, Storage
+from machine.model import EVERYONE, Application, Exposure, Model, Storage
 from machine.model_config import update_status_interval
 from machine.plan import (
     AddApplication,
@@ -17,14 +18,16 @@ from machine.plan import (
     AddRelation,
     AddUnit,
     Change,
+    Expose,
     RefreshCharm,
-    SetExposed,
     SetOptions,
     SetResources,
     SetTrust,
+    Unexpose,
 )
 from machine.relation import Endpoint, Offer, Relation, Role, Scope
 from machine.settle import new_unit, settle
+from machine.version import SPACE
 
 
 class ChangeError(Exception):
@@ -70,8 +73,10 @@ def _applied(model: Model, change: Change, now: float) -> Model:
             )
         case SetTrust():
             return _with(model, change.application, trust=change.trust)
-        case SetExposed():
+        case Expose():
             return _exposed(model, change)
+        case Unexpose():
+            return _unexposed(model, change)
         case RefreshCharm():
             return _refreshed(model, change, now)
         case AddOffer():
@@ -85,8 +90,7 @@ def _new(change: AddApplication, now: float) -> Application:
         str(change.charm_path),
         options=change.options,
         trust=change.trust,
-        exposed=change.exposed,
-        exposed_endpoints=change.exposed_endpoints,
+        exposures=change.exposures,
         resources={k: str(p) for k, p in change.resources.items()},
         storage=change.storage,
         storage_sizes=change.storage_sizes,
@@ -134,21 +138,50 @@ def _with(model: Model, name: str, **fields: object) -> Model:
     return model.with_application(replace(_application(model, name), **fields))  # pyright: ignore[reportArgumentType]
 
 
-def _exposed(model: Model, change: SetExposed) -> Model:
-    """The model with more endpoints of an application exposed, or with fewer."""
+def _exposed(model: Model, change: Expose) -> Model:
+    """The model with endpoints of an application exposed, for everyone where nobody is named."""
+    application = _application(model, change.application)
+    for endpoint, exposure in change.exposures.items():
+        _check_exposable(application, endpoint)
+        for problem in not_exposed(exposure):
+            raise ChangeError(problem)
+    said = {name: exposure.kept for name, exposure in change.exposures.items()}
+    exposures = {**application.exposures, **(said or {"": EVERYONE})}
+    return _with(model, application.name, exposures=dict(sorted(exposures.items())))
+
+
+def _unexposed(model: Model, change: Unexpose) -> Model:
     application = _application(model, change.application)
     for endpoint in change.endpoints:
-        if endpoint not in application.charm.endpoints:
-            raise ChangeError(f'endpoint "{endpoint}" not found')
-    everything = application.exposed and not application.exposed_endpoints
-    before = {""} if everything else {*application.exposed_endpoints}
-    named = {*change.endpoints} or {""}
-    if change.exposed:
-        after = before | named
-    else:
-        after = before - named if change.endpoints else set[str]()
-    endpoints = () if "" in after else tuple(sorted(after))
-    return _with(model, application.name, exposed=bool(after), exposed_endpoints=endpoints)
+        _check_exposable(application, endpoint)
+        if endpoint not in application.exposures:
+            raise ChangeError(f'endpoint "{endpoint}" is not exposed')
+    gone = change.endpoints or tuple(application.exposures)
+    kept = {name: e for name, e in application.exposures.items() if name not in gone}
+    return _with(model, application.name, exposures=kept)
+
+
+def _check_exposable(application: Application, endpoint: str) -> None:
+    if endpoint not in ("", *application.charm.endpoints, *application.charm.extra_bindings):
+        raise ChangeError(f'endpoint "{endpoint}" not found')
+
+
+def not_exposed(exposure: Exposure) -> Iterator[str]:
+    """Why nothing can be exposed to what is named."""
+    for space in exposure.spaces:
+        if space != SPACE:
+            yield f'space "{space}" not found; there is "{SPACE}"'
+    for cidr in exposure.cidrs:
+        if not _is_cidr(cidr):
+            yield f'unable to parse "{cidr}" as a CIDR: invalid CIDR address: {cidr}'
+
+
+def _is_cidr(text: str) -> bool:
+    try:
+        ip_interface(text)
+    except ValueError:
+        return False
+    return text.rpartition("/")[2].isdecimal()
 
 
 def _application(model: Model, name: str) -> Application:

@@ -15,8 +15,8 @@ from machine.cli_offer import consumed
 from machine.client import BundleError
 from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, units_of
 from machine.juju_client import JujuClient
+from machine.version import SPACE
 
-_SPACE = "alpha"
 AttachOption = Annotated[
     str | None, typer.Option("--attach-storage", help="That was detached: STORAGE,...")
 ]
@@ -158,8 +158,8 @@ def _bindings(text: str) -> dict[str, str]:
 
 def check_space(space: str) -> None:
     """Refuse a space that there is not."""
-    if space != _SPACE:
-        raise CommandError(f'space "{space}" not found; there is "{_SPACE}"')
+    if space != SPACE:
+        raise CommandError(f'space "{space}" not found; there is "{SPACE}"')
 
 
 def _charm_path(charm: str) -> Path:

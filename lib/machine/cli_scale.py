@@ -10,7 +10,6 @@ import typer
 from machine.cli_change import (
     AttachOption,
     check_placement,
-    check_space,
     config_options,
     listed,
     pairs,
@@ -26,6 +25,7 @@ _DestroyStorage = Annotated[
 _Force = Annotated[bool, typer.Option("--force", help="Wait for no failing hook.")]
 _NoWait = Annotated[bool, typer.Option("--no-wait", help="Accepted, with --force.")]
 _Endpoints = Annotated[str, typer.Option("--endpoints", help="Of these alone: NAME,...")]
+_EVERYWHERE = {"0.0.0.0/0", "::/0"}
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
 
 
@@ -168,22 +168,21 @@ def expose(
     application: _Application,
     model: ModelOption = None,
     endpoints: _Endpoints = "",
-    to_spaces: Annotated[str, typer.Option(help='"alpha": there is one space.')] = "",
-    to_cidrs: Annotated[str, typer.Option(help="Not offered: nothing is firewalled.")] = "",
+    to_spaces: Annotated[str, typer.Option(help='For these: "alpha", there is one.')] = "",
+    to_cidrs: Annotated[str, typer.Option(help="For these: CIDR,...; nothing enforces it.")] = "",
 ) -> None:
     """Say that an application's open ports, or those of endpoints, are meant for other hosts."""
-    if to_cidrs:
-        raise CommandError("expose --to-cidrs is not offered on this host: nothing is firewalled")
-    for space in listed(to_spaces):
-        check_space(space)
-    agent(model).expose(application, True, listed(endpoints))
+    spaces, cidrs = listed(to_spaces), listed(to_cidrs)
+    if not endpoints and not spaces and {*cidrs} <= _EVERYWHERE:
+        cidrs = []  # Juju, too, takes one of them for both (cmd/juju/application/expose.go)
+    agent(model).expose(application, listed(endpoints), spaces, cidrs)
 
 
 def unexpose(
     application: _Application, model: ModelOption = None, endpoints: _Endpoints = ""
 ) -> None:
     """Say that an application's open ports are meant for this host alone."""
-    agent(model).expose(application, False, listed(endpoints))
+    agent(model).unexpose(application, listed(endpoints))
 
 
 def trust(

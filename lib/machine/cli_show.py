@@ -138,28 +138,8 @@ def show_application(
     form: FormatOption = Format.YAML,
 ) -> None:
     """Show applications."""
-    known = agent(model).status()["applications"]
-    for name in applications:
-        if name not in known:
-            raise CommandError(f'application "{name}" not found')
-    emit({name: _shown(known[name]) for name in applications}, form)
-
-
-def _shown(application: dict[str, Any]) -> dict[str, Any]:
-    units = {
-        name: {"machine": unit["machine"], "public-address": unit["public-address"]}
-        for name, unit in application.get("units", {}).items()
-    }
-    return {
-        "charm": application["charm-name"],
-        "base": f"{application['base']['name']}@{application['base']['channel']}",
-        "principal": "subordinate-to" not in application,
-        "exposed": application["exposed"],
-        "remote": False,
-        "life": application.get("life", "alive"),
-        "endpoint-bindings": application["endpoint-bindings"],
-        **({"units": units} if units else {}),
-    }
+    client = agent(model)
+    emit({name: client.juju_application(name) for name in applications}, form)
 
 
 def debug_log(

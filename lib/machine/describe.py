@@ -7,9 +7,9 @@ from typing import Any
 
 from machine import bridge
 from machine.charm import CharmMetadata
-from machine.model import Application, Model
+from machine.model import Application, Exposure, Model
 from machine.relation import Relation
-from machine.status import MACHINE, Host, model_status
+from machine.status import MACHINE, Host, model_status, status
 from machine.unit import Unit
 from machine.version import CLOUD, CONTROLLER, JUJU_VERSION, USER
 
@@ -61,6 +61,33 @@ def _setting(kind: str, description: str, default: object, value: object) -> dic
         **described,
         **({} if effective is None else {"value": effective}),
     }
+
+
+def application(model: Model, shown: Application, host: Host) -> dict[str, Any]:
+    """An application, as `juju show-application --format json` has each."""
+    found = status(model, host, 0.0)["applications"][shown.name]
+    units = {
+        name: {"machine": unit["machine"], "public-address": unit["public-address"]}
+        for name, unit in found.get("units", {}).items()
+    }
+    exposed = {name: exposure(of) for name, of in shown.exposures.items()}
+    return {
+        "charm": found["charm-name"],
+        "base": "@".join(host.base),
+        "principal": not shown.charm.subordinate,
+        "exposed": shown.exposed,
+        **({"exposed-endpoints": exposed} if exposed else {}),
+        "remote": False,
+        "life": str(shown.life),
+        "endpoint-bindings": found["endpoint-bindings"],
+        **({"units": units} if units else {}),
+    }
+
+
+def exposure(shown: Exposure) -> dict[str, list[str]]:
+    """Whom an endpoint's open ports are meant for, as in `show-application` and bundles."""
+    named = {"expose-to-spaces": shown.spaces, "expose-to-cidrs": shown.cidrs}
+    return {key: list(names) for key, names in named.items() if names}
 
 
 def unit(model: Model, name: str, host: Host) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from machine import (
 )
 from machine.changes import ChangeError
 from machine.charm import CharmError, CharmMetadata, load_charm
-from machine.model import Model
+from machine.model import Exposure, Model
 from machine.model_config import ModelConfigError
-from machine.plan import Change, SetExposed, SetTrust
+from machine.plan import Change, Expose, SetTrust, Unexpose
 from machine.relate import RelationError, relate
 from machine.relation import Remote, Role
 from machine.status import Host
@@ -36,6 +36,11 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         if (known := store.model.applications.get(application)) is None:
             raise ChangeError(f'application "{application}" not found')
         return describe.config(known)
+
+    def juju_application(application: str) -> dict[str, Any]:
+        if (known := store.model.applications.get(application)) is None:
+            raise ChangeError(f'application "{application}" not found')
+        return describe.application(store.model, known, host)
 
     def juju_unit(unit: str) -> dict[str, Any]:
         if unit not in store.model.units:
@@ -64,9 +69,15 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
     def remove_saas(name: str) -> None:
         store.commit(bridge.remove_saas(store.model, name, time.time()))
 
-    def expose(application: str, exposed: bool, endpoints: list[str]) -> None:
-        change = SetExposed(application, exposed, tuple(endpoints))
-        store.commit(_altered(store.model, change))
+    def expose(application: str, exposures: dict[str, dict[str, list[str]]]) -> None:
+        said = {
+            name: Exposure(tuple(to["spaces"]), tuple(to["cidrs"]))
+            for name, to in exposures.items()
+        }
+        store.commit(_altered(store.model, Expose(application, said)))
+
+    def unexpose(application: str, endpoints: list[str]) -> None:
+        store.commit(_altered(store.model, Unexpose(application, tuple(endpoints))))
 
     def trust(application: str, trusted: bool) -> None:
         store.commit(_altered(store.model, SetTrust(application, trusted)))
@@ -112,6 +123,7 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         juju_actions,
         juju_charm_actions,
         juju_config,
+        juju_application,
         juju_unit,
         integrate,
         juju_bundle,
@@ -120,6 +132,7 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
         remove_offer,
         remove_saas,
         expose,
+        unexpose,
         trust,
         refresh,
     )

@@ -16,6 +16,14 @@ class JujuClient(Client):
         """An application's options as `juju config --format json` has them."""
         return self._call("juju_config", application=application)
 
+    def juju_application(self, application: str) -> dict[str, Any]:
+        """An application as `juju show-application --format json` has it.
+
+        Raises:
+            ChangeError: there is none of this name.
+        """
+        return self._call("juju_application", application=application)
+
     def juju_unit(self, unit: str) -> dict[str, Any]:
         """A unit as `juju show-unit --format json` has it."""
         return self._call("juju_unit", unit=unit)
@@ -115,14 +123,35 @@ class JujuClient(Client):
         """
         self._call("remove_saas", name=name)
 
-    def expose(self, application: str, exposed: bool, endpoints: Sequence[str] = ()) -> None:
-        """Say whether an application's ports, or those of endpoints, are meant for other hosts.
+    def expose(
+        self,
+        application: str,
+        endpoints: Sequence[str] = (),
+        spaces: Sequence[str] = (),
+        cidrs: Sequence[str] = (),
+    ) -> None:
+        """Say that an application's open ports are meant for others.
+
+        Args:
+            application: which.
+            endpoints: whose ports; without any, those of all.
+            spaces: for whom.
+            cidrs: and for whom else; without either, for everyone.
 
         Raises:
-            ChangeError: no such application or endpoint.
+            ChangeError: no such application, endpoint or space, or no CIDR.
         """
-        named = list(endpoints)
-        self._call("expose", application=application, exposed=exposed, endpoints=named)
+        to = {"spaces": list(spaces), "cidrs": list(cidrs)}
+        exposures = dict.fromkeys(endpoints or [""], to)
+        self._call("expose", application=application, exposures=exposures)
+
+    def unexpose(self, application: str, endpoints: Sequence[str] = ()) -> None:
+        """Say that an application's open ports, or those of endpoints, are for this host alone.
+
+        Raises:
+            ChangeError: no such application or endpoint, or it is not exposed.
+        """
+        self._call("unexpose", application=application, endpoints=list(endpoints))
 
     def trust(self, application: str, trusted: bool) -> None:
         """Say whether an application's charm may see credentials."""

@@ -24,6 +24,24 @@ EXEC = "juju-exec"
 
 
 @dataclass(frozen=True)
+class Exposure:
+    """Whom the open ports of an endpoint are meant for."""
+
+    spaces: tuple[str, ...] = ()
+    cidrs: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> Exposure:
+        """As Juju keeps it: each once, in order; for everyone where it names nobody."""
+        spaces, cidrs = (tuple(sorted({*named})) for named in (self.spaces, self.cidrs))
+        return Exposure(spaces, cidrs) if spaces or cidrs else EVERYONE
+
+
+EVERYONE = Exposure(cidrs=("0.0.0.0/0", "::/0"))
+"""What Juju takes an exposure for that names nobody."""
+
+
+@dataclass(frozen=True)
 class Application:
     """An application: one charm, its options, and its units by name in the model.
 
@@ -32,7 +50,7 @@ class Application:
         charm_revision: counts deployments of another charm to it, from 0.
         options: set by the operator; defaults are in `charm`.
         status: set by the leader; None while it is derived from the units'.
-        exposed_endpoints: those that are exposed, where not all are.
+        exposures: by endpoint; an empty name stands for all others.
         version: of the workload, as its charm reports it.
         next_unit: number of the next unit; numbers are not used twice.
         resources: path of each resource's file.
@@ -46,8 +64,7 @@ class Application:
     charm_revision: int = 0
     options: Mapping[str, Value] = field(default_factory=dict[str, Value])
     trust: bool = False
-    exposed: bool = False
-    exposed_endpoints: tuple[str, ...] = ()
+    exposures: Mapping[str, Exposure] = field(default_factory=dict[str, Exposure])
     life: Life = Life.ALIVE
     status: Status | None = None
     version: str = ""
@@ -56,6 +73,11 @@ class Application:
     storage: Mapping[str, int] = field(default_factory=dict[str, int])
     storage_sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     since: float = 0.0
+
+    @property
+    def exposed(self) -> bool:
+        """Whether any of its open ports are meant for other hosts."""
+        return bool(self.exposures)
 
     @cached_property
     def config_digest(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from machine.charm import CharmMetadata, Value
+from machine.model import Exposure
 from machine.relation import Endpoint, Scope
 
 
@@ -22,7 +23,7 @@ class AddApplication:
         resources: path of each resource's file.
         storage: for each storage of the charm, how many instances every unit gets.
         storage_sizes: and how large they are, in MiB.
-        exposed_endpoints: those that are exposed, where not all are.
+        exposures: by endpoint; an empty name stands for all others.
     """
 
     name: str
@@ -33,8 +34,7 @@ class AddApplication:
     storage: Mapping[str, int] = field(default_factory=dict[str, int])
     storage_sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     trust: bool = False
-    exposed: bool = False
-    exposed_endpoints: tuple[str, ...] = ()
+    exposures: Mapping[str, Exposure] = field(default_factory=dict[str, Exposure])
 
     def __str__(self) -> str:
         return f"deploy application {self.name} from {self.charm_path}"
@@ -88,15 +88,25 @@ class SetTrust:
 
 
 @dataclass(frozen=True)
-class SetExposed:
-    """Whether the open ports of the application, or of endpoints, are meant for other hosts."""
+class Expose:
+    """Open ports of endpoints are meant for others; what was said of the same ones is replaced."""
 
     application: str
-    exposed: bool
+    exposures: Mapping[str, Exposure]
+
+    def __str__(self) -> str:
+        return f"expose {self.application}"
+
+
+@dataclass(frozen=True)
+class Unexpose:
+    """Open ports of endpoints are meant for nobody else; of all of them where none is named."""
+
+    application: str
     endpoints: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{'expose' if self.exposed else 'unexpose'} {self.application}"
+        return f"unexpose {self.application}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,8 @@ Change = (
     | SetOptions
     | SetResources
     | SetTrust
-    | SetExposed
+    | Expose
+    | Unexpose
     | AddUnit
     | AddRelation
     | AddOffer

@@ -18,9 +18,8 @@ from machine.life import Life, Status
 from machine.model import Application, Model, Storage
 from machine.relation import Offer, Relation
 from machine.unit import Unit
-from machine.version import CLOUD, CONTROLLER, JUJU_VERSION
+from machine.version import CLOUD, CONTROLLER, JUJU_VERSION, SPACE
 
-SPACE = "alpha"
 MACHINE = "0"
 
 # What an application is where its leader does not say: the first of these that a unit is.

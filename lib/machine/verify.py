@@ -13,7 +13,7 @@ from pathlib import Path
 
 from machine.assumes import unmet
 from machine.bundlefile import ApplicationSpec, Bundle, Place
-from machine.changes import not_offered
+from machine.changes import not_exposed, not_offered
 from machine.charm import (
     CharmError,
     CharmMetadata,
@@ -153,6 +153,9 @@ class Verification:
         self._names(name, "resources", spec.resources, charm.resources)
         self._names(name, "storage", spec.storage, charm.storage)
         self._names(name, "exposed-endpoints", spec.exposed_endpoints, {"", *charm.endpoints})
+        for endpoint, wanted in spec.exposed_endpoints.items():
+            for problem in not_exposed(wanted.exposure):
+                self.wrong((*here, "exposed-endpoints", endpoint), f"{name}: {problem}")
         self._offers(name, spec, charm)
         for resource, path in spec.resources.items():
             self._resource(name, resource, path)

@@ -13,3 +13,6 @@ CLOUD = "localhost"
 
 USER = "admin"
 """Owner of all models."""
+
+SPACE = "alpha"
+"""Name of the network space; there is this one, as in each of Juju's models."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jubilant
 import pytest
@@ -86,20 +87,51 @@ class TestConfig:
         assert pair.config("web", app_config=True)["trust"] is False
 
 
-def test_an_application_is_exposed(pair: jubilant.Juju):
-    pair.cli("expose", "web")
-    assert pair.status().apps["web"].exposed
-    pair.cli("unexpose", "web")
-    assert not pair.status().apps["web"].exposed
+class TestExpose:
+    def exposed(self, pair: jubilant.Juju) -> Any:
+        shown = json.loads(pair.cli("show-application", "web", "--format=json"))["web"]
+        assert (
+            pair.status().apps["web"].exposed == shown["exposed"] == ("exposed-endpoints" in shown)
+        )
+        return shown.get("exposed-endpoints")
 
+    def test_to_everyone(self, pair: jubilant.Juju):
+        pair.cli("expose", "web")
+        assert self.exposed(pair) == {"": {"expose-to-cidrs": ["0.0.0.0/0", "::/0"]}}
+        pair.cli("unexpose", "web")
+        assert self.exposed(pair) is None
 
-def test_endpoints_of_an_application_are_exposed(pair: jubilant.Juju):
-    pair.cli("expose", "web", "--endpoints", "database")
-    assert pair.status().apps["web"].exposed
-    pair.cli("unexpose", "web", "--endpoints", "database")
-    assert not pair.status().apps["web"].exposed
-    with pytest.raises(jubilant.CLIError, match='endpoint "nothing" not found'):
-        pair.cli("expose", "web", "--endpoints", "nothing")
+    def test_endpoints_each_to_its_own(self, pair: jubilant.Juju):
+        everyone = {"expose-to-cidrs": ["0.0.0.0/0", "::/0"]}
+        pair.cli("expose", "web")
+        pair.cli("expose", "web", "--endpoints", "database", "--to-spaces", "alpha")
+        assert self.exposed(pair) == {"": everyone, "database": {"expose-to-spaces": ["alpha"]}}
+        pair.cli(
+            "expose", "web", "--endpoints", "database", "--to-cidrs", "10.1.0.0/16,10.0.0.0/24"
+        )
+        some = {"expose-to-cidrs": ["10.0.0.0/24", "10.1.0.0/16"]}
+        assert self.exposed(pair) == {"": everyone, "database": some}
+        pair.cli("unexpose", "web", "--endpoints", "database")
+        assert self.exposed(pair) == {"": everyone}
+        with pytest.raises(jubilant.CLIError, match='endpoint "database" is not exposed'):
+            pair.cli("unexpose", "web", "--endpoints", "database")
+        pair.cli("unexpose", "web")
+        assert self.exposed(pair) is None
+
+    @pytest.mark.parametrize(
+        ("option", "value", "complaint"),
+        [
+            ("--endpoints", "nothing", 'endpoint "nothing" not found'),
+            ("--to-cidrs", "10.0.0.1", 'unable to parse "10.0.0.1" as a CIDR'),
+            ("--to-spaces", "dmz", 'space "dmz" not found'),
+        ],
+    )
+    def test_to_what_is_not_there_is_refused(
+        self, pair: jubilant.Juju, option: str, value: str, complaint: str
+    ):
+        with pytest.raises(jubilant.CLIError, match=complaint):
+            pair.cli("expose", "web", option, value)
+        assert self.exposed(pair) is None
 
 
 def test_what_is_printed_can_be_written_to_a_file(pair: jubilant.Juju, tmp_path: Path):

@@ -11,15 +11,16 @@ import pytest
 
 from machine import changes
 from machine.bundle import BundleError, plan
+from machine.bundle_view import exported
 from machine.life import Life, Status
-from machine.model import Application, Model
+from machine.model import EVERYONE, Application, Exposure, Model
 from machine.plan import (
     AddApplication,
     AddRelation,
     AddUnit,
+    Expose,
     Plan,
     RefreshCharm,
-    SetExposed,
     SetOptions,
     SetTrust,
 )
@@ -184,7 +185,7 @@ def test_only_what_differs_is_changed(folder: Path):
     assert planned(folder, text, existing=model).changes == (
         SetOptions("db", {"size": 3, "motd": "hi"}),
         SetTrust("db", True),
-        SetExposed("db", True),
+        Expose("db", {"": EVERYONE}),
         AddUnit("web"),
     )
 
@@ -488,6 +489,18 @@ def test_a_problem_in_an_overlay_is_placed_in_the_overlay(folder: Path):
         ),
         pytest.param(
             "options: {size: 2}",
+            "exposed-endpoints: {sql: {expose-to-cidrs: [10.0.0.0/33]}}",
+            """bundle.yaml:6: db: unable to parse "10.0.0.0/33" as a CIDR""",
+            id="no network to expose to",
+        ),
+        pytest.param(
+            "options: {size: 2}",
+            "exposed-endpoints: {sql: {expose-to-spaces: [dmz]}}",
+            """bundle.yaml:6: db: space "dmz" not found""",
+            id="unknown space to expose to",
+        ),
+        pytest.param(
+            "options: {size: 2}",
             "expose: true\n    exposed-endpoints: {sql: {}}",
             "bundle.yaml:7: db: cannot specify both expose and exposed-endpoints",
             id="everything and an endpoint exposed",
@@ -563,16 +576,30 @@ def test_refused_new_version_of_a_charm_that_breaks_a_relation(folder: Path):
 
 def test_offers_and_exposed_endpoints_are_kept_and_planned_once(folder: Path):
     offers = "offers: {store: {endpoints: [sql], acl: {admin: admin}}}"
-    text = GOOD.replace("options: {size: 2}", f"{offers}\n    exposed-endpoints: {{sql: }}")
+    cidrs = "sql-admin: {expose-to-cidrs: [10.1.0.0/16, 10.0.0.0/24]}"
+    exposed = f"exposed-endpoints: {{sql: , {cidrs}}}"
+    text = GOOD.replace("options: {size: 2}", f"{offers}\n    {exposed}")
     first = planned(folder, text)
     model = changes.applied(Model("m", "uuid"), first.changes, 0.0)
     assert model.offers["store"] == Offer("store", "db", ("sql",))
     db = model.applications["db"]
-    assert (db.exposed, db.exposed_endpoints) == (True, ("sql",))
+    some = Exposure(cidrs=("10.0.0.0/24", "10.1.0.0/16"))
+    assert db.exposures == {"sql": EVERYONE, "sql-admin": some}
     assert not planned(folder, text, existing=model).changes
     taken = GOOD.replace("charm: ./web", "charm: ./web\n    offers: {store: {endpoints: [http]}}")
     told = refusal(folder, taken, existing=model)
     assert 'bundle.yaml:9: web: offer "store" already exists, of application db' in told
+
+
+def test_what_was_exposed_one_by_one_is_exported_as_an_overlay(folder: Path):
+    model = deployed(planned(folder, GOOD))
+    some = Exposure(("alpha",), ("10.0.0.0/24",))
+    model = changes.applied(model, [Expose("db", {"sql": some}), Expose("web", {})], 0.0)
+    bundle, overlay = exported(model, "ubuntu@24.04")
+    assert bundle["applications"]["web"]["expose"] is True
+    assert "expose" not in bundle["applications"]["db"]
+    to = {"expose-to-spaces": ["alpha"], "expose-to-cidrs": ["10.0.0.0/24"]}
+    assert overlay["applications"] == {"db": {"exposed-endpoints": {"sql": to}}}
 
 
 # ---- what is only told

@@ -13,7 +13,7 @@ import pytest
 
 from machine.charm import CharmMetadata
 from machine.life import Status
-from machine.model import Application, Model, Storage
+from machine.model import EVERYONE, Application, Model, Storage
 from machine.relation import Endpoint as End
 from machine.relation import Relation, Role, Scope
 from machine.status import Host, status
@@ -45,7 +45,9 @@ def model() -> Model:
     agent = charm("agent", subordinate=True, requires={"host": "juju-info"})
     idle, active = Status("idle", "", NOON), Status("active", "", NOON)
     model = Model("m", "2b7d", created=NOON)
-    model = model.with_application(Application("db", db, "/db", version="8.0", exposed=True))
+    model = model.with_application(
+        Application("db", db, "/db", version="8.0", exposures={"": EVERYONE})
+    )
     model = model.with_application(Application("web", web, "/web", charm_revision=2))
     model = model.with_application(Application("log", agent, "/log"))
     ports = (Port("tcp", 3306, 3306), Port("udp", 1, 2))

@@ -30,6 +30,7 @@ from machine.controller import Controller, Means
 from machine.controller_api import ControllerApi
 from machine.environment import Surroundings
 from machine.hook_tools import TOOLS, Reply
+from machine.model import Model
 from machine.runner import Runner
 from machine.status import this_host
 
@@ -208,7 +209,10 @@ class _Agent:
         if self._controller_api.has(method):
             return self._controller_api
         hosted = self._controller.find(model)
-        return Api(hosted.store, hosted.hooks, self._host)
+        return Api(hosted.store, hosted.hooks, self._host, self._models)
+
+    def _models(self) -> list[Model]:
+        return [hosted.model for hosted in self._controller.models]
 
 
 class _Tools(asyncio.Protocol):

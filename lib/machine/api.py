@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,14 @@ class RequestError(Exception):
 class Api:
     """The methods of one model."""
 
-    def __init__(self, store: Store, hooks: Hooks, host: Host) -> None:
+    def __init__(
+        self, store: Store, hooks: Hooks, host: Host, models: Callable[[], Sequence[Model]]
+    ) -> None:
         self._store = store
         self._hooks = hooks
         self._host = host
-        self._juju = juju_api.methods(store, host)
+        self._models = models
+        self._juju = juju_api.methods(store, host, models)
 
     async def answer(self, method: str, params: Params) -> Answers:
         """Answer one request.
@@ -157,7 +160,7 @@ class Api:
         files = Path(bundle_file), [Path(o) for o in overlays]
         while True:
             before = self._store.model
-            plan = await asyncio.to_thread(bundle.plan, *files, before)
+            plan = await asyncio.to_thread(bundle.plan, *files, before, self._models())
             plan = plan.with_storage(storage)
             now = self._store.model
             if _shape(now) == _shape(before):

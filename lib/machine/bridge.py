@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from machine.changes import ChangeError
+from machine.charm import CharmMetadata
 from machine.life import Life
 from machine.model import Model
 from machine.relation import Endpoint, Offer, Relation, Remote, Role, Scope
@@ -62,6 +63,15 @@ def consume(consumer: Model, provider: Model, name: str, alias: str) -> Model:
     endpoints = offered(provider, known, alias)
     remote = Remote(alias, provider.uuid, name, endpoints, f"{CONTROLLER}:{url}")
     return consumer.with_remote(remote)
+
+
+def as_charm(remote: Remote) -> CharmMetadata:
+    """What an application of another model can be related by."""
+    ends = remote.endpoints.values()
+    provides = {e.name: {"interface": e.interface} for e in ends if e.role is Role.PROVIDER}
+    requires = {e.name: {"interface": e.interface} for e in ends if e.role is Role.REQUIRER}
+    raw = {"name": remote.name, "provides": provides, "requires": requires}
+    return CharmMetadata.model_validate(raw)
 
 
 def offered(provider: Model, known: Offer, alias: str) -> dict[str, Endpoint]:

@@ -14,6 +14,7 @@ from machine.plan import (
     AddRelation,
     AddUnit,
     Change,
+    Consume,
     Expose,
     Plan,
     RefreshCharm,
@@ -27,7 +28,12 @@ from machine.verify import Verification
 __all__ = ["BundleError", "plan"]
 
 
-def plan(bundle: Path, overlays: Sequence[Path] = (), existing: Model | None = None) -> Plan:
+def plan(
+    bundle: Path,
+    overlays: Sequence[Path] = (),
+    existing: Model | None = None,
+    models: Sequence[Model] = (),
+) -> Plan:
     """Work out what brings the model to what the bundle says; no changes where it is there.
 
     Nothing is ever removed: as in Juju, a bundle adds and alters.
@@ -36,15 +42,16 @@ def plan(bundle: Path, overlays: Sequence[Path] = (), existing: Model | None = N
         bundle: the bundle's file; charms in it are relative to it.
         overlays: files merged over it, in order.
         existing: the model as it is; None is an empty one.
+        models: that there are on this host: what they offer can be consumed.
 
     Raises:
         BundleError: with everything that is wrong, each problem with its file and line.
     """
-    verified = Verification(read_bundle(bundle, overlays), existing or Model("", ""))
+    verified = Verification(read_bundle(bundle, overlays), existing or Model("", ""), models)
     verified.run()
     if verified.problems:
         raise BundleError(verified.problems)
-    parts = (_applications, _units, _relations, _offers)
+    parts = (_applications, _consumed, _units, _relations, _offers)
     changes = [change for part in parts for change in part(verified)]
     return Plan(tuple(changes), (*verified.bundle.warnings, *verified.warnings))
 
@@ -88,6 +95,12 @@ def _difference(before: Application, wanted: AddApplication) -> Iterator[Change]
     exposures = {k: e for k, e in wanted.exposures.items() if before.exposures.get(k) != e}
     if exposures:
         yield Expose(name, exposures)
+
+
+def _consumed(verified: Verification) -> Iterator[Consume]:
+    for name, remote in sorted(verified.remotes.items()):
+        if name not in verified.existing.remotes:
+            yield Consume(remote)
 
 
 def _units(verified: Verification) -> Iterator[AddUnit]:

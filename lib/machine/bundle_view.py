@@ -93,13 +93,17 @@ def _set(key: str, value: Any) -> dict[str, Any]:
 # ---- differences
 
 
-def difference(bundle: Path, overlays: Sequence[Path], model: Model) -> dict[str, Any]:
+def difference(
+    bundle: Path, overlays: Sequence[Path], model: Model, models: Sequence[Model] = ()
+) -> dict[str, Any]:
     """What a bundle and the model do not have in common; nothing where they are the same.
+
+    Applications of other models are looked up in `models`.
 
     Raises:
         BundleError: with everything that is wrong with the bundle.
     """
-    verified = Verification(read_bundle(bundle, overlays), Model("", ""))
+    verified = Verification(read_bundle(bundle, overlays), Model("", ""), models)
     verified.run()
     if verified.problems:
         raise BundleError(verified.problems)

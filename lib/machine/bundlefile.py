@@ -57,6 +57,12 @@ class OfferSpec(_Spec):
     acl: dict[str, str] = Field(default_factory=dict)
 
 
+class SaasSpec(_Spec):
+    """An application of another model, by the URL of its offer."""
+
+    url: str = ""
+
+
 class ExposureSpec(_Spec):
     """Whom the open ports of an endpoint are meant for; nobody named is everyone."""
 
@@ -114,7 +120,7 @@ class BundleSpec(_Spec):
     applications: dict[str, ApplicationSpec] = Field(default_factory=dict)
     machines: dict[str, MachineSpec] = Field(default_factory=dict)
     relations: list[list[str]] = Field(default_factory=list[list[str]])
-    saas: dict[str, Any] = Field(default_factory=dict)
+    saas: dict[str, SaasSpec] = Field(default_factory=dict)
     type: str = Field(default="", alias="bundle")
     name: str = ""
     description: str = ""
@@ -204,6 +210,9 @@ def _duplicates(doc: Document) -> Iterator[str]:
 # ---- overlays
 
 
+_SHAPES = {"applications": dict, "machines": dict, "relations": list, "saas": dict}
+
+
 def _merge(source: Source, doc: Document, overlay: bool) -> list[str]:
     """Merge one document as Juju merges overlays; return what is wrong with its shape."""
     try:
@@ -214,13 +223,15 @@ def _merge(source: Source, doc: Document, overlay: bool) -> list[str]:
         source.origins[()] = (doc, ())
     problems = [
         f"{doc.where(key)}: {key}: expected {'a list' if kind is list else 'a mapping'}"
-        for key, kind in (("applications", dict), ("machines", dict), ("relations", list))
+        for key, kind in _SHAPES.items()
         if not isinstance(content.get(key, kind()), kind | None)
     ]
     if problems:
         return problems
     for name, app in _items(content.pop("applications", None)):
         problems += _merge_application(source, doc, name, app, overlay)
+    for name, saas in _items(content.pop("saas", None)):
+        _merge_saas(source, doc, name, saas, overlay)
     for index, relation in enumerate(content.pop("relations", None) or []):
         relations: list[Any] = source.value.setdefault("relations", [])
         source.origins["relations", len(relations)] = (doc, ("relations", index))
@@ -229,6 +240,16 @@ def _merge(source: Source, doc: Document, overlay: bool) -> list[str]:
         source.value[key] = _text_keys(value)
         source.origins[(key,)] = (doc, (key,))
     return problems
+
+
+def _merge_saas(source: Source, doc: Document, name: str, saas: Any, overlay: bool) -> None:
+    known: dict[str, Any] = source.value.setdefault("saas", {})
+    if saas is None and overlay:
+        known.pop(name, None)
+        _drop_relations(source, name)
+        return
+    known[name] = _text_keys(saas)
+    source.origins["saas", name] = (doc, ("saas", name))
 
 
 _DEEP = ("options", "annotations", "resources", "storage", "bindings", "devices", "offers")
@@ -346,6 +367,8 @@ def _unknown_keys(spec: BundleSpec, source: Source) -> Iterator[str]:
     yield from _unknown(spec, (), source)
     for name, application in spec.applications.items():
         yield from _unknown(application, ("applications", name), source)
+    for name, saas in spec.saas.items():
+        yield from _unknown(saas, ("saas", name), source)
     for name, machine in spec.machines.items():
         yield from _unknown(machine, ("machines", name), source)
 

@@ -18,6 +18,7 @@ from machine.plan import (
     AddRelation,
     AddUnit,
     Change,
+    Consume,
     Expose,
     RefreshCharm,
     SetOptions,
@@ -79,6 +80,8 @@ def _applied(model: Model, change: Change, now: float) -> Model:
             return _unexposed(model, change)
         case RefreshCharm():
             return _refreshed(model, change, now)
+        case Consume():
+            return model.with_remote(change.remote)
         case AddOffer():
             return offer(model, change.application, change.endpoints, change.name)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -21,21 +20,11 @@ from machine.console import (
     emit,
     model_name,
 )
+from machine.offer_url import OfferUrl, parse_offer_url
 from machine.tabular import table
 from machine.version import CONTROLLER, USER
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
-_URL = re.compile(
-    r"((?P<controller>[^:/]+):)?((?P<owner>[^:/.]+)/)?(?P<model>[^:/.]+)\.(?P<offer>[^:/.]+)"
-)
-
-
-@dataclass(frozen=True)
-class OfferUrl:
-    """`[CONTROLLER:][OWNER/]MODEL.OFFER`."""
-
-    model: str
-    offer: str
 
 
 def offer_url(text: str) -> OfferUrl:
@@ -44,13 +33,13 @@ def offer_url(text: str) -> OfferUrl:
     Raises:
         CommandError: it is none, or on another controller.
     """
-    match = _URL.fullmatch(text)
-    if match is None:
+    known = parse_offer_url(text)
+    if known is None:
         raise CommandError(f'offer URL is missing application: "{text}" is no MODEL.OFFER')
-    check_controller(match["controller"] or "")
-    if match["owner"] not in (None, USER):
+    check_controller(known.controller)
+    if known.owner not in ("", USER):
         raise CommandError(f'application offer "{text}" not found')
-    return OfferUrl(match["model"], match["offer"])
+    return known
 
 
 def offer(

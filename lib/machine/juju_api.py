@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,20 @@ from machine import (
     user_secrets,
 )
 from machine.changes import ChangeError
-from machine.charm import CharmError, CharmMetadata, load_charm
+from machine.charm import CharmError, load_charm
 from machine.model import Exposure, Model
 from machine.model_config import ModelConfigError
 from machine.plan import Change, Expose, SetTrust, Unexpose
 from machine.relate import RelationError, relate
-from machine.relation import Remote, Role
 from machine.status import Host
 from machine.store import Store
 from machine.version import JUJU_VERSION
 
 
-def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
-    """The agent's answers about one model, by method."""
+def methods(
+    store: Store, host: Host, models: Callable[[], Sequence[Model]]
+) -> Mapping[str, Callable[..., object]]:
+    """The agent's answers about one model, by method; `models` are all that there are."""
 
     def juju_config(application: str) -> dict[str, Any]:
         if (known := store.model.applications.get(application)) is None:
@@ -57,7 +58,7 @@ def methods(store: Store, host: Host) -> Mapping[str, Callable[..., object]]:
 
     def juju_difference(bundle_file: str, overlays: list[str]) -> dict[str, Any]:
         files = [Path(overlay) for overlay in overlays]
-        return bundle_view.difference(Path(bundle_file), files, store.model)
+        return bundle_view.difference(Path(bundle_file), files, store.model, models())
 
     def offer(application: str, endpoints: list[str], name: str) -> str:
         store.commit(changes.offer(store.model, application, endpoints, name))
@@ -210,18 +211,9 @@ def _refreshed(model: Model, application: str, path: Path) -> tuple[Model, str]:
     return model, f"local:{charm.name}-{model.applications[application].charm_revision}"
 
 
-def _as_charm(remote: Remote) -> CharmMetadata:
-    """What an application of another model can be related to by."""
-    ends = remote.endpoints.values()
-    provides = {e.name: {"interface": e.interface} for e in ends if e.role is Role.PROVIDER}
-    requires = {e.name: {"interface": e.interface} for e in ends if e.role is Role.REQUIRER}
-    raw = {"name": remote.name, "provides": provides, "requires": requires}
-    return CharmMetadata.model_validate(raw)
-
-
 def _integrated(model: Model, ends: tuple[str, str]) -> tuple[Model, str]:
     charms = {a.name: a.charm for a in model.applications.values() if a.life == "alive"}
-    charms |= {r.name: _as_charm(r) for r in model.remotes.values() if r.life == "alive"}
+    charms |= {r.name: bridge.as_charm(r) for r in model.remotes.values() if r.life == "alive"}
     try:
         change = relate(ends, charms)
     except RelationError as e:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from machine.charm import CharmMetadata, Value
 from machine.model import Exposure
-from machine.relation import Endpoint, Scope
+from machine.relation import Endpoint, Remote, Scope
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,16 @@ class AddRelation:
 
 
 @dataclass(frozen=True)
+class Consume:
+    """An application that another model offers, under a name of its own."""
+
+    remote: Remote
+
+    def __str__(self) -> str:
+        return f"consume offer {self.remote.name} at {self.remote.url}"
+
+
+@dataclass(frozen=True)
 class AddOffer:
     """Endpoints of an application that other models may relate to."""
 
@@ -158,6 +168,7 @@ Change = (
     | AddUnit
     | AddRelation
     | AddOffer
+    | Consume
 )
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from machine import bridge
 from machine.assumes import unmet
 from machine.bundlefile import ApplicationSpec, Bundle, Place
-from machine.changes import not_exposed, not_offered
+from machine.changes import ChangeError, not_exposed, not_offered
 from machine.charm import (
     CharmError,
     CharmMetadata,
@@ -24,11 +25,13 @@ from machine.charm import (
 )
 from machine.life import Life
 from machine.model import Model
+from machine.offer_url import OfferUrl, parse_offer_url
 from machine.plan import AddRelation
 from machine.relate import RelationError, relate, suggest
+from machine.relation import Remote
 from machine.storage import POOLS, offered
 from machine.storage_changes import parse_directive
-from machine.version import USER
+from machine.version import CONTROLLER, USER
 
 _APPLICATION = r"[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*"
 _LONGEST = 200
@@ -46,11 +49,13 @@ class Verification:
 
     bundle: Bundle
     existing: Model
+    models: Sequence[Model] = ()
     problems: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
     paths: dict[str, Path] = field(default_factory=dict[str, Path])
     charms: dict[str, CharmMetadata] = field(default_factory=dict[str, CharmMetadata])
     options: dict[str, dict[str, Value]] = field(default_factory=dict[str, dict[str, Value]])
+    remotes: dict[str, Remote] = field(default_factory=dict[str, Remote])
     relations: list[AddRelation] = field(default_factory=list[AddRelation])
 
     @property
@@ -71,6 +76,8 @@ class Verification:
         self._whole()
         for name, spec in self.specs.items():
             self._application(name, spec)
+        for name, saas in self.bundle.spec.saas.items():
+            self._saas(name, saas.url)
         self._machines()
         self._relations()
 
@@ -86,8 +93,6 @@ class Verification:
             )
         if spec.series and spec.default_base:
             self.wrong(("series",), "cannot have both series and default-base")
-        for name in spec.saas:
-            self.wrong(("saas", name), f"{name}: not from a bundle: juju consume, then integrate")
 
     # ---- applications
 
@@ -267,6 +272,41 @@ class Verification:
             if new is None or (new.interface, new.role) != (end.interface, end.role):
                 self.wrong(place, f'{name}: would break relation "{relation}"')
 
+    # ---- applications of other models
+
+    def _saas(self, name: str, url: str) -> None:
+        """What an offer is, which is known by its URL."""
+        place, known = ("saas", name), parse_offer_url(url)
+        if not re.fullmatch(_APPLICATION, name):
+            self.wrong(place, f'invalid SAAS name "{name}"')
+        if name in self.specs:
+            self.wrong(place, f'"{name}" is an application of this bundle already')
+        elif known is None:
+            self.wrong((*place, "url"), f'invalid offer URL "{url}" for SAAS {name}')
+        elif problem := self._consume(name, url, known):
+            self.wrong((*place, "url"), f"{name}: {problem}")
+
+    def _consume(self, name: str, url: str, known: OfferUrl) -> str:
+        """Note what is consumed, or say why it cannot be."""
+        ours = known.controller in ("", CONTROLLER) and known.owner in ("", USER)
+        named = [model for model in self.models if ours and model.name == known.model]
+        if not named:
+            return f'application offer "{url}" not found'
+        if named[0].uuid == self.existing.uuid:
+            return f'an offer of the model itself: relate to "{known.offer}"'
+        try:
+            consumer = bridge.consume(self.existing, named[0], known.offer, name)
+        except ChangeError as e:
+            return str(e)
+        self.remotes[name] = consumer.remotes[name]
+        return ""
+
+    @property
+    def _relatable(self) -> dict[str, CharmMetadata]:
+        """What relations may name: the bundle's applications, and those of other models."""
+        remotes = {name: bridge.as_charm(remote) for name, remote in self.remotes.items()}
+        return {**self.charms, **remotes}
+
     # ---- placement
 
     def _placement(self, name: str, spec: ApplicationSpec) -> None:
@@ -342,18 +382,23 @@ class Verification:
             self.wrong(("relations", index), f"relation {ends} has {len(ends)} endpoint(s), not 2")
             return None
         names = [end.partition(":")[0] for end in ends]
-        unknown = [name for name in names if name not in self.specs]
+        defined = {**self.specs, **self.bundle.spec.saas}
+        unknown = [name for name in names if name not in defined]
         for name in unknown:
             self.wrong(
                 ("relations", index),
                 f'relation "{" ".join(ends)}" refers to '
                 f'application "{name}" not defined in this bundle'
-                f"{suggest(name, self.specs)}",
+                f"{suggest(name, defined)}",
             )
-        if unknown or not all(name in self.charms for name in names):
+        relatable = self._relatable
+        if unknown or not all(name in relatable for name in names):
+            return None
+        if all(name in self.remotes for name in names):
+            self.wrong(("relations", index), f'"{" ".join(ends)}": both are of other models')
             return None
         try:
-            return relate((ends[0], ends[1]), self.charms)
+            return relate((ends[0], ends[1]), relatable)
         except RelationError as e:
             self.wrong(("relations", index), str(e))
             return None
@@ -361,9 +406,10 @@ class Verification:
     def _limit(self, index: int, relation: AddRelation) -> None:
         """Refuse the relation that exceeds what an endpoint takes."""
         pairs = {(r.provider, r.requirer) for r in self.relations}
+        relatable = self._relatable
         pairs |= {r.endpoints for r in self.existing.relations.values() if not r.peer}
         for end in (relation.provider, relation.requirer):
-            limit = self.charms[end.application].endpoints[end.name].limit
+            limit = relatable[end.application].endpoints[end.name].limit
             if limit and sum(end in pair for pair in pairs) > limit:
                 self.wrong(
                     ("relations", index),

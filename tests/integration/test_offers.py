@@ -95,6 +95,18 @@ def test_what_is_in_use_stays(juju: jubilant.Juju):
     assert "used by 1 offer" in refusal(juju, "remove-application", "--no-prompt", "db")
 
 
+def test_the_bundle_of_a_model_that_consumes_makes_another_one(
+    shop: jubilant.Juju, tmp_path: Path
+):
+    file = tmp_path / "bundle.yaml"
+    shop.cli("export-bundle", "--filename", str(file))
+    with jubilant.temp_model() as second:
+        second.deploy(file)
+        second.wait(lambda s: message(s, "web/0").startswith("hello"), delay=0.2)
+        assert set(second.status().app_endpoints) == {"sql"}
+        assert second.cli("diff-bundle", str(file)).strip() == "{}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

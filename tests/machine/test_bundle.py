@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from machine import changes
+from machine import bridge, changes
 from machine.bundle import BundleError, plan
 from machine.bundle_view import exported
 from machine.life import Life, Status
@@ -27,6 +28,7 @@ from machine.plan import (
 from machine.relation import Offer, Relation, Scope
 from machine.unit import Unit
 
+FAR, HERE = "00000000-0000-0000-0000-00000000000f", "00000000-0000-0000-0000-000000000001"
 CHARMS = {
     "db": """
         name: db
@@ -85,18 +87,30 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def planned(folder: Path, text: str, *overlays: str, existing: Model | None = None) -> Plan:
+def planned(
+    folder: Path,
+    text: str,
+    *overlays: str,
+    existing: Model | None = None,
+    models: Sequence[Model] = (),
+) -> Plan:
     (folder / "bundle.yaml").write_text(text)
     files: list[Path] = []
     for number, overlay in enumerate(overlays):
         files.append(folder / f"overlay{number}.yaml")
         files[-1].write_text(overlay)
-    return plan(folder / "bundle.yaml", files, existing)
+    return plan(folder / "bundle.yaml", files, existing, models)
 
 
-def refusal(folder: Path, text: str, *overlays: str, existing: Model | None = None) -> str:
+def refusal(
+    folder: Path,
+    text: str,
+    *overlays: str,
+    existing: Model | None = None,
+    models: Sequence[Model] = (),
+) -> str:
     with pytest.raises(BundleError) as refused:
-        planned(folder, text, *overlays, existing=existing)
+        planned(folder, text, *overlays, existing=existing, models=models)
     return "\n".join(refused.value.problems).replace(f"{folder}/", "")
 
 
@@ -460,8 +474,20 @@ def test_a_problem_in_an_overlay_is_placed_in_the_overlay(folder: Path):
         pytest.param(
             'machines:\n  "0":',
             'saas: {other: {url: "x:admin/y.z"}}\nmachines:\n  "0":',
-            "bundle.yaml:12: other: not from a bundle: juju consume, then integrate",
-            id="saas",
+            'bundle.yaml:12: other: application offer "x:admin/y.z" not found',
+            id="offer that is not there",
+        ),
+        pytest.param(
+            'machines:\n  "0":',
+            'saas:\n  other:\n    url: nothing\nmachines:\n  "0":',
+            'bundle.yaml:14: invalid offer URL "nothing" for SAAS other',
+            id="no URL of an offer",
+        ),
+        pytest.param(
+            'machines:\n  "0":',
+            'saas:\n  db: {url: admin/y.z}\nmachines:\n  "0":',
+            'bundle.yaml:13: "db" is an application of this bundle already',
+            id="application of both",
         ),
         pytest.param(
             "options: {size: 2}",
@@ -589,6 +615,63 @@ def test_offers_and_exposed_endpoints_are_kept_and_planned_once(folder: Path):
     taken = GOOD.replace("charm: ./web", "charm: ./web\n    offers: {store: {endpoints: [http]}}")
     told = refusal(folder, taken, existing=model)
     assert 'bundle.yaml:9: web: offer "store" already exists, of application db' in told
+
+
+class TestSaas:
+    """Applications of other models, which a bundle names by the URLs of their offers."""
+
+    BUNDLE = """\
+saas:
+  store:
+    url: machine:admin/far.sql
+applications:
+  web: {charm: ./web, num_units: 1}
+relations:
+  - [web:database, store]
+"""
+
+    @pytest.fixture
+    def far(self, folder: Path) -> Model:
+        """A model that offers what a bundle can relate to."""
+        text = "applications: {db: {charm: ./db/db.charm, num_units: 1}}"
+        model = changes.applied(Model("far", FAR), planned(folder, text).changes, 0.0)
+        return changes.offer(model, "db", ["sql"], "sql")
+
+    def test_they_are_consumed_and_related_once(self, folder: Path, far: Model):
+        here = Model("here", HERE)
+        first = planned(folder, self.BUNDLE, existing=here, models=[here, far])
+        model = changes.applied(here, first.changes, 0.0)
+        assert model.remotes["store"] == bridge.consume(here, far, "sql", "store").remotes["store"]
+        (relation,) = (r for r in model.relations.values() if not r.peer)
+        assert str(relation) == "store:sql web:database"
+        again = planned(folder, self.BUNDLE, existing=model, models=[model, far])
+        assert again.changes == ()
+        assert exported(model, "ubuntu@24.04")[0]["saas"] == {
+            "store": {"url": "machine:admin/far.sql"}
+        }
+
+    def test_an_overlay_removes_one_with_its_relations(self, folder: Path, far: Model):
+        plan = planned(folder, self.BUNDLE, "saas: {store: null}", models=[far])
+        assert [type(change) for change in plan.changes] == [AddApplication, AddUnit]
+
+    def test_an_overlay_takes_another_offer_for_one(self, folder: Path, far: Model):
+        other = "saas: {store: {url: admin/far.none}}"
+        told = refusal(folder, self.BUNDLE, other, models=[far])
+        assert told == 'overlay0.yaml:1: store: application offer "admin/far.none" not found'
+
+    def test_one_that_does_not_fit_is_told_with_file_and_line(self, folder: Path, far: Model):
+        text = self.BUNDLE.replace("web:database", "web:cache")
+        told = refusal(folder, text, models=[far])
+        assert told == 'bundle.yaml:7: no relations found between "web:cache store"'
+
+    def test_the_models_own_offer_is_refused(self, folder: Path, far: Model):
+        told = refusal(folder, self.BUNDLE, existing=far, models=[far])
+        assert told == 'bundle.yaml:3: store: an offer of the model itself: relate to "sql"'
+
+    def test_two_of_them_are_not_related_here(self, folder: Path, far: Model):
+        two = self.BUNDLE.replace("applications:", "  other: {url: admin/far.sql}\napplications:")
+        told = refusal(folder, two.replace("[web:database,", "[other,"), models=[far])
+        assert told == 'bundle.yaml:8: "other store": both are of other models'
 
 
 def test_what_was_exposed_one_by_one_is_exported_as_an_overlay(folder: Path):

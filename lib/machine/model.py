@@ -1,8 +1,9 @@
 """The state of the model: immutable, typed, and all of it that is ever stored.
 
 Every change makes a new `Model` that shares what did not change with the old one; `store` writes
-the difference. Times are epoch seconds. Functions that compute on the model are in `resolver`
-(what to run next), `changes` (what an operator may do) and `context` (what a hook may do).
+the difference. Times are epoch seconds. Its parts have modules of their own: `life`, `relation`,
+`secret`, `unit`. Functions that compute on the model are in `resolver` (what to run next),
+`changes` (what an operator may do) and `context` (what a hook may do).
 """
 
 from __future__ import annotations

@@ -120,6 +120,9 @@ class Host:
     def changed(self) -> dict[str, dict[str, set[str]]]:
         """Return what is another than `before`; nothing where all is as it was."""
         after = self.state()
+        # Parameters come with modules, which stay loaded: those that were there count.
+        known = {line.partition("=")[0] for line in self.before["sysctls"]}
+        after["sysctls"] = {x for x in after["sysctls"] if x.partition("=")[0] in known}
         return {
             part: {"new": after[part] - lines, "gone": lines - after[part]}
             for part, lines in self.before.items()

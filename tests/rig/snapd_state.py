@@ -39,9 +39,10 @@ NO_SETTING = re.compile(
     r"user_reserve_kbytes|user/max_[a-z]+_(namespaces|marks|watches))="
 )
 
-# Programs of the machine itself, which come and go as they please.
+# Programs of the machine itself, which come and go as they please; the first is the kernel's own.
 COMING_AND_GOING = re.compile(
-    r"udev|crub_all|tests\.rig\.snapd_state|/usr/lib/snapd/snapd|systemd-(timedated|hostnamed)"
+    r"bpfilter_umh|udev|crub_all|tests\.rig\.snapd_state|/usr/lib/snapd/snapd|"
+    r"systemd-(timedated|hostnamed)"
 )
 
 

@@ -100,13 +100,21 @@ def token(host: Host) -> str:
 
 def awaited_token(host: Host) -> str:
     """Return the same as soon as Keystone answers; systemd only knows that it was started."""
-    retrying = tenacity.Retrying(
+    return _retrying()(token, host)
+
+
+def await_libvirt(host: Host) -> None:
+    """Wait until libvirt answers; systemd only knows that it was started."""
+    _retrying()(host.machine.run, "microstack.virsh", "version")
+
+
+def _retrying() -> tenacity.Retrying:
+    return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(MachineError),
         stop=tenacity.stop_after_delay(PATIENCE),
         wait=tenacity.wait_fixed(1),
         reraise=True,
     )
-    return retrying(token, host)
 
 
 def guest_profiles(host: Host) -> str:

@@ -15,6 +15,7 @@ from tests.rig.appliance import (
     DAEMONS,
     REQUIREMENTS,
     SNAP,
+    await_libvirt,
     awaited_token,
     booted,
     deploy,
@@ -94,6 +95,7 @@ class TestLifeOfTheAppliance:
         host.snap("set", NAME, "nova-compute.host=rig")
         path = str(COMMON / "guest.xml")
         host.machine.run("sh", "-c", f"cat >{path}", given=GUEST)
+        await_libvirt(host)
         host.machine.run("microstack.virsh", "create", path, timeout=PATIENCE)
         profile = guest_profiles(host)
         assert profile.startswith("libvirt-")

@@ -162,9 +162,11 @@ def test_metadata_that_comes_late_are_taken_all_the_same(
     try:
         machine.wait_for("no metadata yet")
         machine.wait_for("guest login:")
-        openstack_tree(tmp_path / "metadata", key, "late", SCRIPT)
+        openstack_tree(tmp_path / "served", key, "late", SCRIPT)
+        (tmp_path / "served").rename(tmp_path / "metadata")  # all of it at once, as Nova does
         machine.wait_for("user data ended with 0")
         assert machine.text.count("user data as root") == 1
+        machine.wait_for_ssh()
         assert machine.ssh("hostname", key=key).stdout == "late\n"
     finally:
         machine.end()

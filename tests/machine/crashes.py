@@ -30,7 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from machine import agent, fork_server, runner, store
+from machine import agent, fork_server, resolver, runner, store
 from machine.client import AgentUnreachableError, Client
 from machine.hooks import Hooks
 from machine.model import Model
@@ -38,6 +38,7 @@ from machine.records import HookRecord
 
 Step = Callable[[Client, Path], None]
 PATIENCE = 30.0
+DAY = 86400.0
 SEED = 1
 """Hooks come one at a time, in one order: the n-th point of all runs is the same."""
 
@@ -245,6 +246,8 @@ def plain(value: Any) -> Any:
 
 def main(bundles: Path, out: Path) -> None:
     importlib.import_module("ops")
+    # By the clock, a run that begins minutes after the one it is compared with has a hook more.
+    resolver.update_status_interval = lambda _: DAY
     gc.freeze()
     steps: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="crashes-") as name:

@@ -231,7 +231,7 @@ def _kernel(job: str, shared: Path, memory: str) -> list[str]:
         *("prlimit", f"--nofile={most}", "taskset", "--cpu-list", str(processor), "linux.uml"),
         *("rootfstype=hostfs", "rootflags=/", "rw", f"mem={memory}", f"init={init}"),
         # Of the kernel's security modules that which Debian and Ubuntu have on.
-        *("con=null", "quiet", "security=apparmor"),
+        *("con=null", "quiet", "security=apparmor", f"uml_dir={shared}/uml/"),
         *(f"rig_shared={shared}", f"rig_checkout={CHECKOUT}"),
     ]
 

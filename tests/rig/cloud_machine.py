@@ -21,6 +21,19 @@ MODULES = (
 )
 """What udev or systemd load on a usual machine, or the firewall's tools when they are used."""
 
+PROCESSOR = """
+mount -t tmpfs tmpfs /sys/devices/system/cpu
+mkdir -p /sys/devices/system/cpu/cpu0/topology
+cd /sys/devices/system/cpu
+for file in online possible present; do echo 0 >$file; done
+cd cpu0/topology
+for file in core_id physical_package_id die_id thread_siblings_list core_siblings_list; do
+    echo 0 >$file
+done
+echo 1 | tee thread_siblings >core_siblings
+"""
+"""The rig's kernel does not say how its processor is made up, which libvirt wants to know."""
+
 START = f"""
 hostname rig
 ln -sfn /proc/self/fd /dev/fd
@@ -31,17 +44,7 @@ for module in {" ".join(MODULES)}; do modprobe $module; done
 for tool in iptables ip6tables; do
     update-alternatives --set $tool /usr/sbin/$tool-legacy >/dev/null
 done
-# Nor does it say how its processor is made up, which libvirt wants to know.
-mount -t tmpfs tmpfs /sys/devices/system/cpu
-mkdir -p /sys/devices/system/cpu/cpu0/topology
-cd /sys/devices/system/cpu
-for file in online possible present; do echo 0 >$file; done
-cd cpu0/topology
-for file in core_id physical_package_id die_id thread_siblings_list core_siblings_list; do
-    echo 0 >$file
-done
-echo 1 | tee thread_siblings >core_siblings
-mkdir -p /run/lock
+{PROCESSOR}mkdir -p /run/lock
 /lib/systemd/systemd-udevd --daemon
 udevadm trigger
 udevadm settle

@@ -11,23 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rig.appliance import REQUIREMENTS, SNAP, booted, deploy, guest_profiles, plugs
+from tests.rig.cloud_machine import PROCESSOR
 from tests.rig.snapd_host import NAME, PATIENCE, Host
 
 GUEST = "g1"
 UP_TIMEOUT = 3600
-
-PROCESSOR = """
-mount -t tmpfs tmpfs /sys/devices/system/cpu
-mkdir -p /sys/devices/system/cpu/cpu0/topology
-cd /sys/devices/system/cpu
-for file in online possible present; do echo 0 >$file; done
-cd cpu0/topology
-for file in core_id physical_package_id die_id thread_siblings_list core_siblings_list; do
-    echo 0 >$file
-done
-echo 1 | tee thread_siblings >core_siblings
-"""
-"""The rig's kernel does not say how its processor is made up, which libvirt wants to know."""
 
 MODULES = (
     *("tun", "veth", "ip_tables", "iptable_filter", "iptable_nat", "iptable_mangle"),

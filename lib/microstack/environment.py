@@ -236,6 +236,7 @@ def _exclusive(path: Path) -> Generator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Whoever may read a file can lock it, and so keep root waiting.
     path.touch(mode=0o600)
+    path.chmod(0o600)
     with path.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

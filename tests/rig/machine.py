@@ -18,6 +18,7 @@ import tenacity
 
 from microstack import environment, guest_image
 from microstack.environment import ensure_packages
+from tests.rig import kernel
 
 CHECKOUT = Path(__file__).parents[2]
 INIT = Path(__file__).with_name("init.sh")
@@ -40,7 +41,7 @@ LET_GO = 30.0
 """Seconds that a machine without power may hold its disk."""
 
 PACKAGES = (
-    *("user-mode-linux", "kmod", "udev"),
+    *(*kernel.PACKAGES, "kmod", "udev"),
     *("lsscsi", "lvm2", "open-iscsi", "thin-provisioning-tools"),
 )
 
@@ -81,6 +82,7 @@ def run(job: str, shared: Path, *, memory: str = "2G", timeout: float = 300) -> 
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
+            env=kernel.variables(shared),
             timeout=timeout,
             check=False,
         )
@@ -146,6 +148,7 @@ class Machine:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=console,
+                env=kernel.variables(self._shared),
                 text=True,
                 start_new_session=True,
             )
@@ -223,12 +226,10 @@ def _kernel(job: str, shared: Path, memory: str) -> list[str]:
     init = shared / "init"
     init.write_bytes(INIT.read_bytes())
     init.chmod(0o755)
-    # Unpinned, the same run takes up to ten times as long.
-    processor = max(os.sched_getaffinity(0))
     # It holds open what is in its cache of the host's files.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     return [
-        *("prlimit", f"--nofile={most}", "taskset", "--cpu-list", str(processor), "linux.uml"),
+        *("prlimit", f"--nofile={most}", *kernel.command()),
         *("rootfstype=hostfs", "rootflags=/", "rw", f"mem={memory}", f"init={init}"),
         # Of the kernel's security modules that which Debian and Ubuntu have on.
         *("con=null", "quiet", "security=apparmor", f"uml_dir={shared}/uml/"),

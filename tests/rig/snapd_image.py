@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microstack.environment import CACHE, ensure_packages
-from tests.rig import snapd_agent
+from tests.rig import kernel, snapd_agent
 from tests.rig.snapd_machine import Machine
 
 SUITE = "bookworm"
-PACKAGES = ("user-mode-linux", "mmdebstrap", "e2fsprogs", "squashfs-tools")
+PACKAGES = (*kernel.PACKAGES, "mmdebstrap", "e2fsprogs", "squashfs-tools")
 """What a host builds the image with, and runs it."""
 
 MACHINE_PACKAGES = (

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import os
 import socket
 import subprocess
 import threading
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.rig import kernel
 
 BOOT_TIMEOUT = 180
 """Seconds from power-on until the agent inside answers."""
@@ -107,15 +108,13 @@ class Machine:
         mine, its = socket.socketpair()
         self._line, self._booted = mine, Future()
         self._boots += 1
-        # Unpinned, the same run takes up to ten times as long.
-        processor = max(os.sched_getaffinity(0))
         with self.console.open("wb") as console, its:
             self._process = subprocess.Popen(
                 [
                     # In a namespace of processes: none outlives the machine, nor the tests.
                     *("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork"),
                     "--kill-child",
-                    *("taskset", "--cpu-list", str(processor), "linux.uml"),
+                    *kernel.command(),
                     *(f"ubd0={self._disk}", "root=/dev/ubda", "rw", f"mem={self._memory}"),
                     *(*self._security, "init=/sbin/init", "systemd.show_status=no"),
                     *("con=null", "con0=null,fd:1", f"ssl0=fd:{its.fileno()}"),
@@ -124,6 +123,7 @@ class Machine:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
+                env=kernel.variables(self._folder),
                 pass_fds=[its.fileno()],
             )
         self._reader = threading.Thread(target=self._read, args=(mine,), daemon=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.rig.machine import Machine, Outcome, install
+
+DIGEST = "import hashlib; print(hashlib.sha256(bytes(64 << 20)).hexdigest())"
 
 
 @pytest.fixture
@@ -23,6 +26,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 def test_commands_run_one_after_another(machine: Machine):
     assert machine.run("echo first; exit 3") == Outcome(3, "first\n")
     assert machine.check("echo second") == "second\n"
+
+
+def test_processes_side_by_side_keep_their_registers(machine: Machine):
+    started = f"python3 -c '{DIGEST}' & " * 3
+    digest = hashlib.sha256(bytes(64 << 20)).hexdigest()
+    assert machine.check(f"{started} wait").split() == [digest] * 3
 
 
 def test_what_was_synced_outlives_a_power_cut_and_the_host_is_as_before(machine: Machine):

@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from microstack import cli
+from workload import detect
 from workload.service_table import ServiceTable
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,23 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path):
 @pytest.mark.parametrize("path", sorted(DOCUMENT["layout"]))
 def test_a_layout_is_where_snapd_allows_one(path: str):
     assert not path.startswith(NO_LAYOUT)
+
+
+def test_every_account_that_the_snap_looks_up_is_in_its_own_list():
+    # In place of the host's. snapd gives snap_daemon this number on every host (snapd,
+    # snap/system_usernames.go).
+    folder = SNAP / "local/accounts"
+    accounts = {
+        name: [line.split(":") for line in (folder / name).read_text().splitlines()]
+        for name in ("passwd", "group")
+    }
+    for entries in accounts.values():
+        numbers = {entry[0]: int(entry[2]) for entry in entries}
+        assert numbers["root"] == 0
+        assert numbers["snap_daemon"] == 584788
+        assert detect.QEMU_ACCOUNT in numbers
+    for name, file in ("/etc/passwd", "passwd"), ("/etc/group", "group"):
+        assert DOCUMENT["layout"][name] == {"bind-file": f"$SNAP/accounts/{file}"}
 
 
 @pytest.mark.parametrize("name", sorted(HOOKS))

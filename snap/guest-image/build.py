@@ -11,7 +11,9 @@ The same packages and files give the same image; where FILE was built from them,
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
+import lzma
 import os
 import platform
 import re
@@ -43,6 +45,7 @@ MERGED = {
 }
 PRIVATE = ("etc/shadow", "root/.ssh")
 LOADER = "ld-linux-x86-64.so.2"
+OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 # 2020-01-01; FAT knows no time before 1980.
 EPOCH = 1577836800
 SECTOR = 512
@@ -160,14 +163,21 @@ class Guest:
     def add_module(self, source: Path, target: Path) -> set[str]:
         """Add a module, uncompressed as busybox wants it; the modules that it depends on."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.suffix == ".zst":
+        if source.suffix != ".ko":
             target = target.with_suffix("")
-            self.run("zstd", "-dq", source, "-o", target)
-        else:
-            shutil.copy(source, target)
+        target.write_bytes(self.uncompressed(source))
         # In section .modinfo, strings that end in a zero byte.
         match = re.search(rb"\0depends=([^\0]+)\0", target.read_bytes())
         return {_module(Path(name)) for name in match[1].decode().split(",")} if match else set()
+
+    def uncompressed(self, module: Path) -> bytes:
+        """A module's content: Ubuntu has them as .zst, Debian as .xz since 13."""
+        if module.suffix == ".zst":
+            return self.run("zstd", "-dqc", module)
+        if module.suffix in OPENERS:
+            with OPENERS[module.suffix](module) as file:
+                return file.read()
+        return module.read_bytes()
 
     def busybox(self, *command: str) -> bytes:
         """The output of one of the guest's own applets, run here."""

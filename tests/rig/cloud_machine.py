@@ -36,20 +36,15 @@ echo 1 | tee thread_siblings >core_siblings
 
 START = f"""
 hostname rig
-ln -sfn /proc/self/fd /dev/fd
-for number in 0:stdin 1:stdout 2:stderr; do ln -sfn fd/${{number%:*}} /dev/${{number#*:}}; done
 grep -q ' rig$' /etc/hosts || echo '127.0.1.1 rig' >>/etc/hosts
 for module in {" ".join(MODULES)}; do modprobe $module; done
 # This kernel has no nftables for IPv4.
 for tool in iptables ip6tables; do
     update-alternatives --set $tool /usr/sbin/$tool-legacy >/dev/null
 done
-{PROCESSOR}mkdir -p /run/lock
-/lib/systemd/systemd-udevd --daemon
-udevadm trigger
-udevadm settle
+{PROCESSOR}udevadm settle
 """
-"""What a machine's init does; its kernel is the rig's."""
+"""What is another on this machine, for its kernel's sake: after each boot."""
 
 COPY = """
 mkdir -p /opt/microstack
@@ -99,7 +94,7 @@ class Cloud:
 def cloud_in(folder: Path) -> Generator[Cloud]:
     """Bring the cloud up in a machine of its own, and take the machine's power at the end."""
     prepare_cloud(folder / "snap")
-    machine = Machine(folder)
+    machine = Machine(folder, systemd=True)
     machine.make_disk(DISK)
     cloud = Cloud(machine)
     try:

@@ -32,6 +32,9 @@ mkdir -p lib/modules
 ln -sfn "$modules" "lib/modules/$(uname -r)"
 # The kernel looks for modules below the root of its first process.
 pivot_root . rig/host
+# Each file of the host that is in the kernel's cache is one that this machine's process has open
+# there, and the host limits how many: a whole cloud reads more.
+(while sleep 20; do echo 3 >/proc/sys/vm/drop_caches; done) &
 if [ -n "${rig_systemd:-}" ]; then
     # Then the job is a service, on a machine like any other of the distribution.
     cat >/etc/systemd/system/rig.service <<UNIT
@@ -50,9 +53,6 @@ UNIT
     exec /lib/systemd/systemd
 fi
 ip link set lo up
-# Each file of the host that is in the kernel's cache is one that this machine's process has open
-# there, and the host limits how many: a whole cloud reads more.
-(while sleep 20; do echo 3 >/proc/sys/vm/drop_caches; done) &
 /bin/sh /rig/shared/job >/rig/shared/output 2>&1 </dev/null
 echo $? >/rig/shared/code
 sync

@@ -134,7 +134,7 @@ class Machine:
         lazily = "lazy_itable_init=1,lazy_journal_init=1"
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-E", lazily, str(self.disk)], check=True)
 
-    def boot(self, timeout: float = 60) -> None:
+    def boot(self, timeout: float = 300) -> None:
         """Boot on the disk; return once commands can be run."""
         # Never the same files again: the kernel inside keeps those of the host in its cache.
         self._boots += 1

@@ -68,7 +68,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     install(*distribution_packages(CHECKOUT / "snap/snapcraft.yaml"), "apparmor")
     machine = Machine(tmp_path, memory="2G", systemd=True)
     machine.make_disk(2 * 2**30)
-    machine.boot(timeout=300)
+    machine.boot()
     yield machine
     machine.cut_power()
 

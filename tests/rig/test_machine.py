@@ -55,7 +55,7 @@ def test_a_machine_boots_as_the_distribution_does(tmp_path: Path):
     install()
     machine = Machine(tmp_path, memory="1G", systemd=True)
     machine.make_disk(2**30)
-    machine.boot(timeout=180)
+    machine.boot()
     try:
         assert machine.check("ps -p 1 -o comm=") == "systemd\n"
         machine.check("systemctl is-active systemd-udevd dbus")

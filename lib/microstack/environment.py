@@ -30,6 +30,9 @@ CACHE = Path(os.environ.get("MICROSTACK_CACHE", "/var/cache/microstack"))
 LACKING = {("debian", "12"): {"qemu-system-modules-spice"}}
 """Packages that a release does not have, because what is in them is in another one there."""
 
+OF_THE_SNAP_ALONE = ("confinement",)
+"""Parts whose packages a checkout does without: it leaves the host's AppArmor as it is."""
+
 PYTHON = "/usr/bin/python3"
 """The distribution's interpreter: libvirt-python and uWSGI are built against its headers."""
 
@@ -121,16 +124,13 @@ def ensure_packages(packages: Sequence[str], progress: Progress) -> None:
 
 
 def distribution_packages(snapcraft: Path) -> list[str]:
-    """Return the packages that the snap's parts stage and build with: what a checkout installs.
-
-    It leaves out what confines guests inside the snap alone.
-    """
+    """Return the packages that the snap's parts stage and build with: what a checkout installs."""
     import yaml
 
     document: dict[str, Any] = yaml.safe_load(snapcraft.read_text())
     names: list[str] = []
     for name, part in document["parts"].items():
-        if name == "confinement":
+        if name in OF_THE_SNAP_ALONE:
             continue
         names += [*part.get("build-packages", ()), *part.get("stage-packages", ())]
     return sorted(set(names) - lacking())

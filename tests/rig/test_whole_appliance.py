@@ -11,17 +11,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rig.appliance import REQUIREMENTS, SNAP, booted, deploy, guest_profiles, plugs
-from tests.rig.cloud_machine import PROCESSOR
+from tests.rig.cloud_machine import MODULES, PROCESSOR
 from tests.rig.snapd_host import NAME, PATIENCE, Host
 
 GUEST = "g1"
 UP_TIMEOUT = 3600
 
-MODULES = (
-    *("tun", "veth", "ip_tables", "iptable_filter", "iptable_nat", "iptable_mangle"),
-    *("iptable_raw", "ip6_tables", "ip6table_filter", "xt_CHECKSUM", "xt_comment", "xt_mark"),
-    *("xt_REDIRECT", "xt_tcpudp", "xt_MASQUERADE"),
-)
+MODULES_OF_SNAPS = (*MODULES, "iptable_filter", "xt_MASQUERADE")
 """What a usual machine loads when it is used; this kernel has no nftables for IPv4."""
 
 pytestmark = REQUIREMENTS
@@ -30,7 +26,7 @@ pytestmark = REQUIREMENTS
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with booted(tmp_path_factory.mktemp("machine"), memory="8G") as host:
-        for module in MODULES:
+        for module in MODULES_OF_SNAPS:
             host.machine.run("modprobe", module)
         host.machine.shell(PROCESSOR)
         host.before = host.state()

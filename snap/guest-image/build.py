@@ -4,7 +4,8 @@
 
 Kernel, busybox, ssh server and boot loader come from packages of the distribution, named in
 recipe.toml; the files under root/ go into the guest as they are. The guest runs from memory (an
-initramfs), so its disk is left alone. Nothing is installed on this machine, and no root is needed.
+initramfs), and what it writes is kept on the rest of its disk. Nothing is installed on this
+machine, and no root is needed.
 The same packages and files give the same image; where FILE was built from them, nothing is done.
 """
 
@@ -34,7 +35,7 @@ SOURCES = ("build.py", "packages.py", "recipe.toml", "boot", "root")
 LIBRARIES = r"(lib|zlib)"
 KERNEL_PARTS = r"linux-(image|modules)-\d"
 FOLDERS = ("etc/dropbear", "root/.ssh", "usr/bin", "usr/lib", "usr/lib64")
-EMPTY = ("dev", "mnt", "proc", "run", "sys", "tmp", "var")
+EMPTY = ("dev", "mnt", "proc", "run", "sys", "tmp", "var/lib")
 MERGED = {
     "bin": "usr/bin",
     "sbin": "usr/bin",
@@ -50,6 +51,24 @@ OPENERS = {".gz": gzip.open, ".xz": lzma.open}
 EPOCH = 1577836800
 SECTOR = 512
 PARTITION_START = 2048 * SECTOR
+# What a guest writes goes there; it grows with the disk (root/etc/rc/disk).
+WRITABLE = 48 * 2**20
+# Small as the file system is; and the same in each build.
+UUID = "4d534749-0000-4000-8000-000000000000"
+EXT4 = (
+    "-q",
+    "-t",
+    "ext4",
+    "-b",
+    "4096",
+    "-J",
+    "size=4",
+    "-U",
+    "4d534749-0000-4000-8000-000000000000",
+)
+SEED = "hash_seed=4d534749-0000-4000-8000-000000000001"
+# The disk signature: by it a guest knows its own disk.
+MARK = b"MSGI".ljust(6, b"\0")
 
 
 class BuildError(Exception):
@@ -68,6 +87,7 @@ class Guest:
             "PATH": f"{self.source}/usr/bin:{self.source}/bin:{self.source}/sbin"
             f":{self.source}/usr/sbin:{os.environ.get('PATH', os.defpath)}",
             "SOURCE_DATE_EPOCH": str(EPOCH),
+            "E2FSPROGS_FAKE_TIME": str(EPOCH),
             "MTOOLS_SKIP_CHECK": "1",
             "LC_ALL": "C",
             "TZ": "UTC",
@@ -210,18 +230,17 @@ class Guest:
         return initrd
 
     def disk(self, initrd: Path) -> Path:
-        """A bootable disk: one FAT partition with boot loader, kernel and initrd."""
+        """A bootable disk: a FAT partition with boot loader, kernel and initrd, then an ext4 one.
+
+        The second is empty: what a guest writes goes there.
+        """
         kernel = self.find("vmlinuz-*", "boot")
         megabytes = (kernel.stat().st_size + initrd.stat().st_size) // 2**20 + 3
         disk = self.work / "disk"
         with disk.open("wb") as file:
-            file.write(
-                _boot_record(
-                    self.find("mbr.bin", "usr/lib/*/mbr", "usr/lib/syslinux"),
-                    megabytes * 2**20 // SECTOR,
-                )
-            )
-            file.truncate(PARTITION_START + megabytes * 2**20)
+            code = self.find("mbr.bin", "usr/lib/*/mbr", "usr/lib/syslinux")
+            file.write(_boot_record(code, megabytes * 2**20 // SECTOR))
+            file.truncate(PARTITION_START + megabytes * 2**20 + WRITABLE)
         self.run(
             "mkfs.vfat",
             "-F",
@@ -240,6 +259,9 @@ class Guest:
         ):
             self.run("mcopy", "-i", volume, file, f"::{name}")
         self.run("syslinux", "--install", "--offset", str(PARTITION_START), disk)
+        offset = PARTITION_START + megabytes * 2**20
+        options = f"offset={offset},lazy_itable_init=1,{SEED}"
+        self.run("mke2fs", *EXT4, "-E", options, disk, f"{WRITABLE // 1024}k")
         return disk
 
 
@@ -316,10 +338,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _boot_record(code: Path, sectors: int) -> bytes:
-    """Boot code and a table of one active FAT16 (LBA) partition."""
-    entry = bytes([0x80, 0, 0, 0, 0x0E, 0, 0, 0])
-    entry += (PARTITION_START // SECTOR).to_bytes(4, "little") + sectors.to_bytes(4, "little")
-    return code.read_bytes()[:440].ljust(446, b"\0") + entry.ljust(64, b"\0") + b"\x55\xaa"
+    """Boot code and a table of an active FAT16 (LBA) partition and one of Linux."""
+    start = PARTITION_START // SECTOR
+    table = _partition(0x80, 0x0E, start, sectors)
+    table += _partition(0, 0x83, start + sectors, WRITABLE // SECTOR)
+    return code.read_bytes()[:440].ljust(440, b"\0") + MARK + table.ljust(64, b"\0") + b"\x55\xaa"
+
+
+def _partition(active: int, kind: int, start: int, sectors: int) -> bytes:
+    numbers = start.to_bytes(4, "little") + sectors.to_bytes(4, "little")
+    return bytes([active, 0, 0, 0, kind, 0, 0, 0]) + numbers
 
 
 def _normalise(path: Path, *, private: bool) -> None:

@@ -107,6 +107,22 @@ def test_guests_find_each_other_by_name(t1: Guest, t2: Guest, connection: Connec
     assert t2.run("ping -c 1 -W 5 t1 >/dev/null && echo answered") == "answered\n"
 
 
+def test_a_renewed_lease_brings_other_name_servers(t1: Guest, connection: Connection) -> None:
+    def told() -> bool:
+        t1.run("kill -USR1 $(cat /run/udhcpc.eth0.pid)")
+        return "nameserver 192.0.2.53\n" in t1.run("cat /etc/resolv.conf")
+
+    network = connection.network
+    (subnet,) = network.subnets(network_id=next(network.networks(name="test")).id)
+    before = subnet.dns_nameservers
+    network.update_subnet(subnet, dns_nameservers=["192.0.2.53"])
+    try:
+        wait_until(told, "the other name server in the guest", 60)
+    finally:
+        network.update_subnet(subnet, dns_nameservers=before)
+    wait_until(lambda: not told(), "the former name servers in the guest", 60)
+
+
 def test_the_console_log_has_the_prompt(t1: Guest, connection: Connection) -> None:
     found = named(connection, "t1")
     assert "t1 login:" in console(connection, found)

@@ -22,14 +22,21 @@ class Machine:
     """A booted guest.
 
     Args:
-        image: qcow2 file; what the guest writes to it is dropped.
+        image: qcow2 file; what the guest writes to it is dropped, unless it is `kept`.
         folder: for sockets, and with the metadata service's files below `metadata/`.
         network: whether it has one, with the metadata service and ssh forwarded from this host.
         options: further ones of QEMU.
+        kept: whether the disk is changed by what the guest writes.
     """
 
     def __init__(
-        self, image: Path, folder: Path, *, network: bool, options: Sequence[str] = ()
+        self,
+        image: Path,
+        folder: Path,
+        *,
+        network: bool,
+        options: Sequence[str] = (),
+        kept: bool = False,
     ) -> None:
         self.folder = folder
         self.port = _free_port()
@@ -39,7 +46,7 @@ class Machine:
             "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-m", "256", "-no-reboot",
             "-nodefaults", "-nographic", "-vga", "std", "-serial", "stdio",
             "-qmp", f"unix:{folder}/qmp,server,nowait",
-            "-drive", f"file={image},if=virtio,snapshot=on",
+            "-drive", f"file={image},if=virtio,snapshot={'off' if kept else 'on'}",
             "-object", "rng-random,id=random,filename=/dev/urandom",
             "-device", "virtio-rng-pci,rng=random",
             "-device", "pcie-root-port,id=plug",

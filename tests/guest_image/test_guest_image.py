@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import shutil
 import subprocess
@@ -48,11 +50,13 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return keys.ensure(tmp_path_factory.mktemp("key") / "id_test")
 
 
-def openstack_tree(folder: Path, key: Path, name: str, user_data: str) -> None:
+def openstack_tree(
+    folder: Path, key: Path, name: str, user_data: str, uuid: str = "5f0b1b8e"
+) -> None:
     """What Nova serves and puts on config drives, as far as guests read it."""
     public = key.with_suffix(".pub").read_text()
     metadata = {
-        "uuid": "5f0b1b8e",
+        "uuid": uuid,
         "meta": {"hostname": "not-this-one", "public_keys": "nor this"},
         "public_keys": {"mine": public},
         "keys": [{"name": "mine", "type": "ssh", "data": public}],
@@ -170,6 +174,86 @@ def test_metadata_that_comes_late_are_taken_all_the_same(
         assert machine.ssh("hostname", key=key).stdout == "late\n"
     finally:
         machine.end()
+
+
+HOST_KEY = "dropbearkey -y -f /etc/dropbear/dropbear_ed25519_host_key"
+
+
+@pytest.fixture
+def disk(image: Path, tmp_path: Path) -> Path:
+    """A disk with the image on it, and room beside it, as Nova makes them."""
+    disk = tmp_path / "disk.qcow2"
+    backing = ["-b", str(image), "-F", "qcow2"]
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(disk), "1G"]
+    subprocess.run(command, check=True)
+    return disk
+
+
+@contextlib.contextmanager
+def booted(disk: Path, folder: Path, key: Path, uuid: str) -> Iterator[Machine]:
+    """A guest that keeps what it writes; its power is cut at the end."""
+    folder.mkdir()
+    openstack_tree(folder / "metadata", key, uuid, SCRIPT, uuid)
+    machine = Machine(disk, folder, network=True, kept=True)
+    try:
+        machine.wait_for(f"{uuid} login:")
+        machine.wait_for_ssh()
+        yield machine
+    finally:
+        machine.end()
+
+
+def test_what_a_guest_writes_outlives_a_power_cut_and_a_copy_of_its_disk_is_another_guest(
+    disk: Path, key: Path, tmp_path: Path
+) -> None:
+    with booted(disk, tmp_path / "first", key, "one") as guest:
+        guest.wait_for("user data ended with 0")
+        assert guest.ssh("echo kept >/tmp/file; sync", key=key).returncode == 0
+        host_key = guest.ssh(f"sudo {HOST_KEY}", key=key).stdout
+    with booted(disk, tmp_path / "again", key, "one") as guest:
+        assert guest.ssh("cat /tmp/file", key=key).stdout == "kept\n"
+        assert guest.ssh(f"sudo {HOST_KEY}", key=key).stdout == host_key
+        assert guest.ssh("grep -c 127.0.1.1 /etc/hosts", key=key).stdout == "1\n"
+        assert "user data ended" not in guest.text
+    copy = shutil.copy(disk, tmp_path / "copy.qcow2")
+    with booted(copy, tmp_path / "copied", key, "two") as guest:
+        guest.wait_for("user data ended with 0")
+        assert guest.ssh("cat /tmp/file", key=key).stdout == "kept\n"
+        other = guest.ssh(f"sudo {HOST_KEY}", key=key).stdout
+        assert other.startswith("Public key portion") and other != host_key
+
+
+def test_what_is_written_has_all_of_the_disk(disk: Path, key: Path, tmp_path: Path) -> None:
+    script = """
+        until df -k / | awk '$2 > 900000 { whole = 1 } END { exit !whole }'; do
+            usleep 50000
+        done
+        echo whole
+    """
+    with booted(disk, tmp_path / "guest", key, "one") as guest:
+        assert guest.ssh(script, key=key).stdout == "whole\n"
+
+
+def test_a_disk_that_is_not_the_images_is_left_as_it_is(
+    image: Path, key: Path, tmp_path: Path
+) -> None:
+    strange = tmp_path / "strange.raw"
+    command = ["qemu-img", "convert", "-O", "raw", str(image), str(strange)]
+    subprocess.run(command, check=True)
+    with strange.open("r+b") as file:
+        file.seek(440)
+        file.write(b"ELSE")
+        file.truncate(2**30)
+    digest = hashlib.sha256(strange.read_bytes()).digest()
+    openstack_tree(tmp_path / "metadata", key, "t4", SCRIPT)
+    machine = Machine(strange, tmp_path, network=True, kept=True)
+    try:
+        machine.wait_for("what is written stays in memory")
+        machine.wait_for_ssh()
+        assert machine.ssh("echo >/tmp/file; sync", key=key).returncode == 0
+    finally:
+        machine.end()
+    assert hashlib.sha256(strange.read_bytes()).digest() == digest
 
 
 def test_the_power_button_shuts_down(image: Path, tmp_path: Path) -> None:

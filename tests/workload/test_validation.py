@@ -27,7 +27,7 @@ from workload.validation.cloud import (
 )
 from workload.validation.inventory import Inventory, Thing
 from workload.validation.results import NO_RESULT, Outcome, Results, reasons, table
-from workload.validation.selection import Case, SelectionError, guidelines, select
+from workload.validation.selection import LISTS, Case, SelectionError, guidelines, select
 from workload.validation.validate import Place, ValidationError
 
 NETWORKS = "tempest.api.network.test_networks.NetworksTest"
@@ -103,6 +103,17 @@ class TestSelection:
         flavors = "tempest.api.compute.flavors.test_flavors.FlavorsV2TestJSON.test_list_flavors"
         one = Case.parse(f"{flavors}[id-e36c0eaa-dff5-4082-ad1f-3f9a80aa3f59]")
         assert len(select([one], f"interop-{guideline}").missing) == ids - 1
+
+    def test_the_newer_guideline_has_all_that_the_older_one_has(self) -> None:
+        older, newer = (
+            {
+                line.split()[0]
+                for line in (LISTS / f"interop-{guideline}.txt").read_text().splitlines()
+                if not line.startswith("#")
+            }
+            for guideline in ("2018.02", "2020.06")
+        )
+        assert older < newer
 
     def test_a_list_of_which_nothing_is_installed_is_refused(self, tmp_path: Path) -> None:
         listed = tmp_path / "list"

@@ -32,7 +32,7 @@ def plan(
     bundle: Path,
     overlays: Sequence[Path] = (),
     existing: Model | None = None,
-    models: Sequence[Model] = (),
+    models: Sequence[Model] | None = (),
 ) -> Plan:
     """Work out what brings the model to what the bundle says; no changes where it is there.
 
@@ -42,7 +42,8 @@ def plan(
         bundle: the bundle's file; charms in it are relative to it.
         overlays: files merged over it, in order.
         existing: the model as it is; None is an empty one.
-        models: that there are on this host: what they offer can be consumed.
+        models: that there are on this host: what they offer can be consumed. None where they
+            are not known: then what the bundle consumes is left out, and told as `unseen`.
 
     Raises:
         BundleError: with everything that is wrong, each problem with its file and line.
@@ -53,7 +54,8 @@ def plan(
         raise BundleError(verified.problems)
     parts = (_applications, _consumed, _units, _relations, _offers)
     changes = [change for part in parts for change in part(verified)]
-    return Plan(tuple(changes), (*verified.bundle.warnings, *verified.warnings))
+    warnings = (*verified.bundle.warnings, *verified.warnings)
+    return Plan(tuple(changes), warnings, tuple(verified.unseen))
 
 
 def _applications(verified: Verification) -> Iterator[Change]:

@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 
 from machine.client import Error
 from machine.console import CommandError
+from machine.log_options import with_log_options
 from machine.output_file import with_output
 
 _FAILED, _USAGE = 1, 2
@@ -118,7 +119,8 @@ def app(names: Sequence[str]) -> typer.Typer:
     for name in names:
         module, _, function = COMMANDS[name].partition(".")
         command = getattr(import_module(f"machine.{module}"), function)
-        made.command(name, context_settings=_LEAVES_OPTIONS.get(name))(with_output(command))
+        whole = with_log_options(with_output(command))
+        made.command(name, context_settings=_LEAVES_OPTIONS.get(name))(whole)
     return made
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -92,49 +94,99 @@ def consumed(end: str, model: str | None) -> str:
     return f"{known.offer}{separator}{endpoint}"
 
 
+class OffersFormat(StrEnum):
+    """How `offers` prints them: by who is connected, or one by one."""
+
+    TABULAR = "tabular"
+    SUMMARY = "summary"
+    JSON = "json"
+    YAML = "yaml"
+
+
+_OffersFormatOption = Annotated[OffersFormat, typer.Option("--format", help="Form of the output.")]
+_CONNECTED = (
+    *("Offer", "User", "Relation ID", "Status", "Endpoint", "Interface", "Role"),
+    "Ingress subnets",
+)
+_SUMMARY = (
+    *("Offer", "Application", "Charm", "Connected", "Store", "URL"),
+    *("Endpoint", "Interface", "Role"),
+)
+
+
 def offers(
     names: Annotated[list[str] | None, typer.Argument(metavar="[OFFER...]")] = None,
     model: ModelOption = None,
-    form: FormatOption = Format.TABULAR,
+    form: _OffersFormatOption = OffersFormat.TABULAR,
     interface: Annotated[str, typer.Option("--interface", help="Only with this one.")] = "",
     application: Annotated[str, typer.Option("--application", help="Only of this one.")] = "",
+    active_only: Annotated[bool, typer.Option("--active-only", help="Only what is used.")] = False,
+    connected_user: Annotated[str, typer.Option(help="Only what this one uses.")] = "",
+    allowed_consumer: Annotated[str, typer.Option(help="Only what this one may use.")] = "",
 ) -> None:
-    """List what the model offers."""
+    """List what the model offers, and who is connected."""
     client = agent(model)
-    status = client.status()
+    status, connections = client.status(), client.juju_connections()
+    here = status["model"]["name"]
     found = {
-        name: offer
+        name: _listed(name, offer, here, connections[name])
         for name, offer in status.get("offers", {}).items()
         if (not names or name in names)
         and application in ("", offer["application"])
         and (
             not interface or any(e["interface"] == interface for e in offer["endpoints"].values())
         )
+        and (connections[name] or not (active_only or connected_user))
+        and {connected_user, allowed_consumer} <= {"", USER}
     }
-    if form in (Format.JSON, Format.YAML):
-        here = status["model"]["name"]
-        emit({name: _listed(name, offer, here) for name, offer in found.items()}, form)
+    if form in (OffersFormat.JSON, OffersFormat.YAML):
+        emit(found, Format(form.value))
+    elif form is OffersFormat.SUMMARY:
+        rows = [row for name, offer in sorted(found.items()) for row in _summary(name, offer)]
+        typer.echo(table(_SUMMARY, rows))
+    else:
+        rows = [row for name, offer in sorted(found.items()) for row in _connected(name, offer)]
+        typer.echo(table(_CONNECTED, rows))
+
+
+def _summary(name: str, offer: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """An offer with its first endpoint, then the others alone."""
+    connections = offer.get("connections", [])
+    active = sum(c["status"]["current"] == "joined" for c in connections)
+    first = (
+        *(name, offer["application"], offer["charm"], f"{active}/{len(connections)}"),
+        *(offer["store"], offer["offer-url"]),
+    )
+    for endpoint, end in sorted(offer["endpoints"].items()):
+        yield (*first, endpoint, end["interface"], end["role"])
+        first = ("",) * len(first)
+
+
+def _connected(name: str, offer: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The connections to an offer, which is named once."""
+    if "connections" not in offer:
+        yield (name, "-", "", "", "", "", "", "")
         return
-    header = ("Offer", "Application", "Charm", "Connected", "Endpoint", "Interface", "Role")
-    rows = [
-        (
-            *(name, offer["application"], offer["charm"]),
-            f"{offer['active-connected-count']}/{offer['total-connected-count']}",
-            *(endpoint, end["interface"], end["role"]),
+    for connection in sorted(offer["connections"], key=lambda c: c["relation-id"]):
+        end = offer["endpoints"][connection["endpoint"]]
+        yield (
+            *(name, connection["username"], str(connection["relation-id"])),
+            *(connection["status"]["current"], connection["endpoint"]),
+            *(end["interface"], end["role"], ",".join(connection["ingress-subnets"])),
         )
-        for name, offer in found.items()
-        for endpoint, end in offer["endpoints"].items()
-    ]
-    typer.echo(table(header, rows))
+        name = ""
 
 
-def _listed(name: str, offer: dict[str, Any], model: str) -> dict[str, Any]:
+def _listed(
+    name: str, offer: dict[str, Any], model: str, connections: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "application": offer["application"],
         "store": CONTROLLER,
         "charm": offer["charm"],
         "offer-url": f"{USER}/{model}.{name}",
         "endpoints": offer["endpoints"],
+        **({"connections": connections} if connections else {}),
         "users": {USER: {"display-name": USER, "access": "admin"}},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,7 @@ _BRIEF = {
     **dict.fromkeys(("oneline", "short", "line"), format_oneline),
 }
 _Names = list[str] | None
+_UNIT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*/(0|[1-9]\d*)")
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -122,14 +124,44 @@ def _relation_rows(
 def show_unit(
     units: Annotated[list[str], typer.Argument(metavar="UNIT...", help="The units.")],
     model: ModelOption = None,
+    app: Annotated[bool, typer.Option("--app", help="Only what applications hold.")] = False,
+    endpoint: Annotated[str, typer.Option("--endpoint", help="Only its relations.")] = "",
+    related_unit: Annotated[str, typer.Option("--related-unit", help="Only its data.")] = "",
     form: FormatOption = Format.YAML,
 ) -> None:
     """Show units with their relations and what those hold."""
+    if related_unit and not _UNIT.fullmatch(related_unit):
+        raise CommandError(f"related unit name {related_unit} not valid")
+    if wrong := [unit for unit in units if not _UNIT.fullmatch(unit)]:
+        raise CommandError(f"unit name{'s' * (len(wrong) > 1)} {', '.join(wrong)} not valid")
     client = agent(model)
     shown: dict[str, Any] = {}
     for unit in units:
         shown |= client.juju_unit(unit)
+    for unit in shown.values():
+        relations = [
+            _some_data(relation, app, related_unit)
+            for relation in unit.pop("relation-info", [])
+            if endpoint in ("", relation["endpoint"])
+        ]
+        if kept := [r for r in relations if app or endpoint or _holds(r)]:
+            unit["relation-info"] = kept
     emit(shown, form)
+
+
+def _holds(relation: Mapping[str, Any]) -> bool:
+    """Whether there is anything to show of a relation; Juju leaves out what is empty."""
+    own = relation.get("local-unit", {}).get("data")
+    return bool(relation["application-data"] or relation.get("related-units") or own)
+
+
+def _some_data(relation: dict[str, Any], app: bool, related: str) -> dict[str, Any]:
+    """A relation of `show-unit` without the databags that were not asked for."""
+    left_out = {"local-unit", "related-units"} if app or related else set[str]()
+    units = relation.get("related-units", {})
+    only = {related: units[related]} if related in units and not app else {}
+    kept = {key: value for key, value in relation.items() if key not in left_out}
+    return {**kept, **({"related-units": only} if only else {})}
 
 
 def show_application(
@@ -164,6 +196,7 @@ def debug_log(
     location: Annotated[bool, typer.Option("--location", help="Accepted.")] = False,
     color: Annotated[bool, typer.Option("--color/--no-color", help="Accepted.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Accepted.")] = False,
+    retry_delay: Annotated[str, typer.Option("--retry-delay", help="Accepted.")] = "1s",
 ) -> None:
     """Print the log of the charms and the agent; where output is a terminal, follow it."""
     if tail and no_tail:

@@ -16,7 +16,10 @@ from machine.juju_client import JujuClient
 from machine.tabular import table
 
 _Names = list[str] | None
-_Wait = Annotated[str, typer.Option("--wait", help="For its end, how long; 0: do not.")]
+_Wait = Annotated[
+    str | None, typer.Option("--wait", help="For its end, how long; 0s: as long as it takes.")
+]
+_Watch = Annotated[bool, typer.Option("--watch", help="Wait for its end.")]
 _Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
 _TASK = re.compile(r"0|[1-9]\d*")
 _RUNNING = ("pending", "running", "aborting")
@@ -63,6 +66,7 @@ def operations(
     named: Annotated[_Names, typer.Option("--actions", help="Only these.")] = None,
     applications: Annotated[_Names, typer.Option("--applications", "--apps")] = None,
     units: Annotated[_Names, typer.Option("--units", help="Only of these.")] = None,
+    machines: Annotated[_Names, typer.Option("--machines", help="None is of a machine.")] = None,
     status: Annotated[_Names, typer.Option("--status", help="Only in this one.")] = None,
     utc: _Utc = False,
 ) -> None:
@@ -72,6 +76,7 @@ def operations(
         "application": _words(applications),
         "unit": _words(units),
         "status": _words(status),
+        "machine": _words(machines),
     }
     found = {
         number: tasks
@@ -96,6 +101,8 @@ def _wanted(tasks: Sequence[Mapping[str, Any]], wanted: Mapping[str, set[str]]) 
     def has(key: str) -> set[str]:
         if key == "status":
             return {_status(tasks)}
+        if key == "machine":
+            return set()  # commands are run on units alone
         if key == "application":
             return {task["unit"].rpartition("/")[0] for task in tasks}
         return {task[key] for task in tasks}
@@ -107,15 +114,17 @@ def show_operation(
     number: Annotated[str, typer.Argument(metavar="ID", help="The operation.")],
     model: ModelOption = None,
     form: FormatOption = Format.YAML,
-    wait: _Wait = "0",
+    wait: _Wait = None,
+    watch: _Watch = False,
     utc: _Utc = False,
 ) -> None:
     """Show an operation."""
+    waits, limit = _patience(wait, watch)
     client = agent(model)
     tasks = by_operation(client.juju_actions()).get(number)
     if tasks is None:
         raise CommandError(f'operation "{number}" not found')
-    if limit := duration(wait):
+    if waits:
         for task in tasks:
             _until_ended(client, task["id"], limit)
         tasks = by_operation(client.juju_actions())[number]
@@ -126,12 +135,15 @@ def show_task(
     number: Annotated[str, typer.Argument(metavar="ID", help="The task.")],
     model: ModelOption = None,
     form: FormatOption = Format.PLAIN,
-    wait: _Wait = "0",
+    wait: _Wait = None,
+    watch: _Watch = False,
     utc: _Utc = False,
 ) -> None:
     """Show what a task gave."""
+    waits, limit = _patience(wait, watch)
+    _check_task(number)
     client = agent(model)
-    if limit := duration(wait):
+    if waits:
         _until_ended(client, number, limit)
     found = client.juju_actions()
     if number not in found:
@@ -145,7 +157,22 @@ def show_task(
         print_results([result], form)
 
 
-def _until_ended(client: JujuClient, number: str, timeout: float) -> None:
+def _patience(wait: str | None, watch: bool) -> tuple[bool, float | None]:
+    """Whether to wait for an end, and for how many seconds; None is as long as it takes."""
+    if watch and wait is not None:
+        raise CommandError("specify either --watch or --wait but not both")
+    if watch or wait is None:
+        return watch, None
+    limit = duration(wait.removeprefix("-"))
+    return not wait.startswith("-"), limit or None
+
+
+def _check_task(number: str) -> None:
+    if not _TASK.fullmatch(number):
+        raise CommandError(f'task ID "{number}" not valid')
+
+
+def _until_ended(client: JujuClient, number: str, timeout: float | None) -> None:
     try:
         client.ended(number, timeout)
     except TimeoutExpiredError:
@@ -163,8 +190,7 @@ def cancel_task(
     if not numbers:
         raise CommandError("no task IDs specified")
     for number in numbers:
-        if not _TASK.fullmatch(number):
-            raise CommandError(f'task ID "{number}" not valid')
+        _check_task(number)
     client = agent(model)
     emit({"actions": [_cancelled(client, number) for number in numbers]}, form)
 

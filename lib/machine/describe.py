@@ -150,6 +150,26 @@ def offers(shown: Model) -> dict[str, Any]:
     }
 
 
+def connections(shown: Model, host: Host) -> dict[str, list[dict[str, Any]]]:
+    """Who uses each of a model's offers, as `juju offers --format json` has it."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in shown.offers}
+    users = (r for r in shown.remotes.values() if r.relation is not None and r.offer in found)
+    for user in users:
+        application = shown.offers[user.offer].application
+        for relation in shown.relations_of(user.name):
+            joined = "joined" if relation.members_of(user.name) else "joining"
+            connection = {
+                "source-model-uuid": user.model,
+                "username": USER,
+                "relation-id": relation.id,
+                "endpoint": relation.local(application).name,
+                "status": {"current": joined},
+                "ingress-subnets": [f"{host.address}/32"],
+            }
+            found[user.offer].append(connection)
+    return found
+
+
 def model(shown: Model, controller: str, cores: int) -> dict[str, Any]:
     """The model itself, as `juju models --format json` has it.
 

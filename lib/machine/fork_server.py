@@ -7,6 +7,10 @@ programs, started by the root. Each such server takes orders from one end of a s
 the agent holds the other end of; when the agent is gone, all running hooks are killed.
 
 A server forks ahead: a child waits for the next hook, so that no hook waits for the fork.
+
+What a hook costs here is mostly memory: whatever page a process writes to after a fork is copied,
+and to call a Python function is to write to it, for objects count their references. So what is
+done for each hook, in the server and in the child, calls few functions and no large ones.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import importlib
 import json
 import logging
 import os
-import selectors
+import select
 import signal
 import socket
 import sys
@@ -60,6 +64,15 @@ class Order:
     argv: list[str] = field(default_factory=list[str])
     signal: int = 0
 
+    def message(self) -> bytes:
+        """It as it is sent: a line with kind and id, all that a server reads of a hook's order."""
+        return b"%s %d\n%s" % (self.kind.encode(), self.id, json.dumps(vars(self)).encode())
+
+    @classmethod
+    def of(cls, message: bytes) -> Order:
+        """The order that was sent."""
+        return cls(**json.loads(message[message.index(b"\n") + 1 :]))
+
 
 class _AgentGoneError(Exception):
     """The agent closed its end."""
@@ -74,7 +87,7 @@ class _Spare:
 
 
 class Server:
-    """Takes orders, and reports `{id, code}` when a hook has ended."""
+    """Takes orders, and reports `id code` when a hook has ended."""
 
     def __init__(self, control: socket.socket, lock: int, enter: Callable[[], None]) -> None:
         """Prepare to serve.
@@ -87,24 +100,30 @@ class Server:
         self._control = control
         self._lock = lock
         self._enter = enter
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(control, selectors.EVENT_READ, self._take)
+        self._poll = select.poll()
+        self._heard: dict[int, Callable[[], None]] = {}
+        self._listen(control.fileno(), self._take)
         # Told by a signal, not by pidfd_open(2): snapd 2.57 forbids that to a snap.
         self._ended, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._selector.register(self._ended, selectors.EVENT_READ, self._reap)
+        self._listen(self._ended, self._reap)
         signal.signal(signal.SIGCHLD, _noticed)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         self._children: set[int] = set()
         self._hooks: dict[int, int] = {}
+        self._connections: dict[int, socket.socket] = {}
         self._spare: _Spare | None = None
+
+    def _listen(self, descriptor: int, heard: Callable[[], None]) -> None:
+        self._poll.register(descriptor, select.POLLIN)
+        self._heard[descriptor] = heard
 
     def serve(self) -> NoReturn:
         """Serve until the agent is gone, then kill what runs."""
         try:
             while True:
                 self._spare = self._spare or self._fork_ahead()
-                for key, _ in self._selector.select():
-                    key.data()
+                for descriptor, _ in self._poll.poll():
+                    self._heard[descriptor]()
         except _AgentGoneError:
             for pid in self._hooks:
                 _kill_group(pid, signal.SIGKILL)
@@ -114,22 +133,30 @@ class Server:
 
     def _take(self) -> None:
         message, descriptors = _receive(self._control)
-        order = _order(message)
-        if order.kind == "kill":
-            for pid, number in self._hooks.items():
-                if number == order.id:
-                    _kill_group(pid, signal.Signals(order.signal))
-        elif order.kind == "charm":
+        kind, number = message[: message.index(b"\n")].split()
+        if kind == b"hook":
+            self._give(message, int(number), descriptors)
+        elif kind == b"kill":
+            self._kill(Order.of(message))
+        elif kind == b"charm":
+            order = Order.of(message)
             self._children.add(os.fork() or self._become_server(order, *descriptors))
-        elif order.kind == "hook":
-            spare, self._spare = self._spare or self._fork_ahead(), None
-            self._hooks[spare.pid] = order.id
-            with suppress(ConnectionError):  # it was killed, which its end will tell
-                socket.send_fds(spare.orders, [message], descriptors)
-            heard = partial(self._hear, spare)
-            self._selector.register(spare.orders, selectors.EVENT_READ, heard)
         for descriptor in descriptors:
             os.close(descriptor)
+
+    def _give(self, message: bytes, number: int, descriptors: list[int]) -> None:
+        """Give a hook's order to the child that waits for one."""
+        spare, self._spare = self._spare or self._fork_ahead(), None
+        self._hooks[spare.pid] = number
+        with suppress(ConnectionError):  # it was killed, which its end will tell
+            socket.send_fds(spare.orders, [message], descriptors)
+        self._connections[spare.pid] = spare.orders
+        self._listen(spare.orders.fileno(), partial(self._hear, spare))
+
+    def _kill(self, order: Order) -> None:
+        for pid, number in self._hooks.items():
+            if number == order.id:
+                _kill_group(pid, signal.Signals(order.signal))
 
     def _fork_ahead(self) -> _Spare:
         ours, theirs = pair()
@@ -158,7 +185,7 @@ class Server:
             os.close(self._lock)
             _be_a_hook()
             message, descriptors = _receive(orders)
-            code = _run_hook(_order(message), descriptors, self._enter)
+            code = _run_hook(Order.of(message), descriptors, self._enter)
             orders.send(b"%d" % code)
             os._exit(code)
         except _AgentGoneError:
@@ -172,9 +199,10 @@ class Server:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.close(self._wake)
-        for key in tuple(self._selector.get_map().values()):
-            os.close(key.fd)
-        self._selector.close()
+        os.close(self._ended)
+        self._control.close()
+        for connection in self._connections.values():
+            connection.close()
         if self._spare is not None:
             self._spare.orders.close()
 
@@ -195,17 +223,22 @@ class Server:
         code = b""
         with suppress(ConnectionError):  # it was killed before it took its order
             code = hook.orders.recv(16)
-        self._selector.unregister(hook.orders)
-        hook.orders.close()
+        del self._connections[hook.pid]
+        self._unlisten(hook.orders)
         if code:
             self._report(hook.pid, int(code))
+
+    def _unlisten(self, connection: socket.socket) -> None:
+        self._poll.unregister(connection)
+        del self._heard[connection.fileno()]
+        connection.close()
 
     def _report(self, pid: int, code: int) -> None:
         number = self._hooks.pop(pid, None)
         if number is None:
             return
         try:
-            self._control.send(json.dumps({"id": number, "code": code}).encode())
+            self._control.send(b"%d %d" % (number, code))
         except ConnectionError:
             raise _AgentGoneError from None
 
@@ -231,10 +264,6 @@ def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
     if not message:
         raise _AgentGoneError
     return message, descriptors
-
-
-def _order(message: bytes) -> Order:
-    return Order(**json.loads(message))
 
 
 def _noticed(_number: int, _frame: types.FrameType | None) -> None:

@@ -64,6 +64,9 @@ def methods(
         store.commit(changes.offer(store.model, application, endpoints, name))
         return bridge.offer_url(store.model, name)
 
+    def juju_connections() -> dict[str, list[dict[str, Any]]]:
+        return describe.connections(store.model, host)
+
     def remove_offer(name: str, force: bool) -> None:
         store.commit(bridge.remove_offer(store.model, name, time.time(), force=force))
 
@@ -130,6 +133,7 @@ def methods(
         juju_bundle,
         juju_difference,
         offer,
+        juju_connections,
         remove_offer,
         remove_saas,
         expose,

@@ -220,6 +220,10 @@ class JujuClient(Client):
         """Let applications read a secret of the model, or no longer."""
         self._call("grant_secret", secret=secret, applications=list(applications), granted=granted)
 
+    def juju_connections(self) -> dict[str, list[dict[str, Any]]]:
+        """Who uses each offer, as `juju offers --format json` has it."""
+        return self._call("juju_connections")
+
     def juju_secrets(self) -> dict[str, Any]:
         """All secrets without their content, as `juju secrets --format json` has them."""
         return self._call("juju_secrets")

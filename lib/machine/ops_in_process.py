@@ -111,9 +111,10 @@ def read_metadata_once(charm: Path) -> None:
         known = read(charm)
     except Exception:  # what is wrong is raised again, and shown, in each hook
         return
-    home = charm.resolve()
+    home, name = charm.resolve(), str(charm)
 
     def known_or_read(root: Path | str) -> Any:
-        return known if Path(root).resolve() == home else read(root)
+        same = str(root) == name or Path(root).resolve() == home
+        return known if same else read(root)
 
     metadata.from_charm_root = staticmethod(known_or_read)

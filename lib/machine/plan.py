@@ -178,10 +178,12 @@ class Plan:
 
     Attributes:
         warnings: what the bundle says and this substrate, or Juju, does not act upon.
+        unseen: URLs of offers that nobody looked at: no changes are here for what is consumed.
     """
 
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     def with_storage(self, storage: Sequence[str]) -> Plan:
         """The plan where its new unit gets storage that was detached."""

@@ -49,7 +49,8 @@ class Verification:
 
     bundle: Bundle
     existing: Model
-    models: Sequence[Model] = ()
+    models: Sequence[Model] | None = ()
+    unseen: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
     paths: dict[str, Path] = field(default_factory=dict[str, Path])
@@ -288,6 +289,9 @@ class Verification:
 
     def _consume(self, name: str, url: str, known: OfferUrl) -> str:
         """Note what is consumed, or say why it cannot be."""
+        if self.models is None:
+            self.unseen.append(url)
+            return ""
         ours = known.controller in ("", CONTROLLER) and known.owner in ("", USER)
         named = [model for model in self.models if ours and model.name == known.model]
         if not named:

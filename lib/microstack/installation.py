@@ -42,8 +42,10 @@ OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
 class Machine(Protocol):
     """What the command line uses of `machine.client.Client`."""
 
-    def deploy(self, bundle: Path, overlays: Sequence[Path] = ()) -> list[str]:
-        """Bring the model to what a bundle says."""
+    def deploy(
+        self, bundle: Path, overlays: Sequence[Path] = (), dry_run: bool = False
+    ) -> list[str]:
+        """Bring the model to what a bundle says; a dry run verifies and changes nothing."""
         ...
 
     def status(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Wanted:
         application: the application whose option it is.
         chosen: whether the bundle sets it, instead of leaving it at its default.
         applications: what it deploys.
+        offers: of other models, which it relates to and only the agent knows; by URL.
     """
 
     ports: Mapping[int, str]
@@ -42,9 +43,16 @@ class Wanted:
     application: str
     chosen: bool
     applications: frozenset[str] = frozenset()
+    offers: tuple[str, ...] = ()
 
 
-def read(bundle: Path, overlays: Sequence[Path], deployed: Options | None = None) -> Wanted:
+def read(
+    bundle: Path,
+    overlays: Sequence[Path],
+    deployed: Options | None = None,
+    *,
+    others: bool = False,
+) -> Wanted:
     """Verify a bundle whole, and read what it will need.
 
     Args:
@@ -52,6 +60,7 @@ def read(bundle: Path, overlays: Sequence[Path], deployed: Options | None = None
         overlays: files merged over it.
         deployed: options of the applications that are there; a bundle leaves those that it
             does not set as they are.
+        others: whether there may be other models, whose offers are then for `verify_offers`.
 
     Raises:
         Failure: naming everything that is wrong with it, with file and line.
@@ -60,15 +69,40 @@ def read(bundle: Path, overlays: Sequence[Path], deployed: Options | None = None
     from machine.plan import AddApplication
 
     try:
-        changes = plan(bundle, overlays).changes
+        planned = plan(bundle, overlays, models=None if others else ())
     except BundleError as error:
-        raise Failure(str(error), "nothing was changed") from None
+        raise Failure(str(error), "\n".join(_hints(error))) from None
     known = deployed or {}
-    return wanted(
+    needs = wanted(
         (c.name, {**c.charm.defaults, **known.get(c.name, {}), **c.options}, c.options)
-        for c in changes
+        for c in planned.changes
         if isinstance(c, AddApplication)
     )
+    return replace(needs, offers=planned.unseen)
+
+
+def _hints(error: Exception) -> list[str]:
+    hints = ["nothing was changed"]
+    if "application offer" in str(error):
+        hints.append(
+            "only models of this host offer something: bring the cloud up without saas, "
+            "add the model that offers it, then run up again with saas"
+        )
+    return hints
+
+
+def verify_offers(machine: Machine, bundle: Path, overlays: Sequence[Path]) -> None:
+    """Have the agent, which has the other models, verify a bundle that relates to them.
+
+    Raises:
+        Failure: naming everything that is wrong with it, with file and line.
+    """
+    from machine.client import BundleError
+
+    try:
+        machine.deploy(bundle, overlays, dry_run=True)
+    except BundleError as error:
+        raise Failure(str(error), "nothing was changed") from None
 
 
 def deployed(machine: Machine) -> Options:

@@ -117,7 +117,9 @@ def bring_up(installation: Installation, request: Request, shown: Progress) -> l
             raise UsageFailure(f"{file}: no such file", "name a bundle or overlay in YAML")
     shown.step("looking at the host")
     deployed = _deployed(installation)
-    wanted = preflight.read(bundle, request.overlays, deployed)
+    wanted = preflight.read(bundle, request.overlays, deployed, others=installation.exists)
+    if wanted.offers and deployed is not None:
+        preflight.verify_offers(installation.machine(), bundle, request.overlays)
     if installation.exists and deployed is None:
         # Which ports its options name cannot be asked now; a taken one shows in its status.
         wanted = replace(wanted, ports={})

@@ -63,8 +63,36 @@ def test_both_models_show_it(juju: jubilant.Juju, shop: jubilant.Juju):
     assert "store" in juju.cli("status")
     listed = json.loads(juju.cli("offers", "--format=json"))
     assert listed["store"]["application"] == "db"
+    (connection,) = listed["store"]["connections"]
+    assert connection["source-model-uuid"] == shop.show_model().model_uuid
+    assert (connection["endpoint"], connection["username"]) == ("database", "admin")
+    assert connection["status"]["current"] == "joined"
     found = json.loads(juju.cli("find-offers", "--interface=test_db", "--format=json"))
     assert any(url.endswith(f"{juju.model}.store") for url in found)
+
+
+def test_offers_are_listed_by_who_is_connected_or_one_by_one(
+    juju: jubilant.Juju, shop: jubilant.Juju
+):
+    juju.offer("db", endpoint="database", name="idle")
+    head, idle, store = (line.split() for line in juju.cli("offers").splitlines())
+    columns = "Offer User Relation ID Status Endpoint Interface Role Ingress subnets"
+    assert head == columns.split()
+    assert idle == ["idle", "-"]
+    assert store[:2] == ["store", "admin"]
+    assert store[3:7] == ["joined", "database", "test_db", "provider"]
+    summary = [line.split() for line in juju.cli("offers", "--format=summary").splitlines()]
+    columns = "Offer Application Charm Connected Store URL Endpoint Interface Role"
+    assert summary[0] == columns.split()
+    assert [(row[0], row[3]) for row in summary[1:]] == [("idle", "0/0"), ("store", "1/1")]
+
+    def names(*options: str) -> set[str]:
+        return set(json.loads(juju.cli("offers", "--format=json", *options)))
+
+    assert names() == names("--allowed-consumer=admin") == {"idle", "store"}
+    assert names("--active-only") == names("--connected-user=admin") == {"store"}
+    assert names("--connected-user=bob") == names("--allowed-consumer=bob") == set()
+    juju.cli("remove-offer", "idle")
 
 
 def test_secrets_cross_and_are_renewed(juju: jubilant.Juju, shop: jubilant.Juju):

@@ -329,7 +329,7 @@ class TestCrash:
         awaited, (hook, _) = self.begin_waiting(agent)
         server = psutil.Process(hook).parent()
         assert server is not None
-        (spare,) = (child for child in server.children() if child.pid != hook)
+        spare = until(lambda: only_child(server, hook), "the server has forked ahead")
         spare.kill()
         until(lambda: not running(spare.pid) or None, "the spare process is dead")
         awaited.touch()
@@ -341,8 +341,11 @@ class TestCrash:
     def test_an_action_that_ran_has_failed_and_is_not_run_again(self, agent: Agent):
         agent.deploy(ONE)
         agent.settle()
+        params = {"outcome": "hang"}
+        (task,) = agent.client.enqueue(["recorder/0"], "show", params).tasks.values()
+        until(lambda: agent.client.juju_actions()[task]["log"] or None, "the action runs")
         with pytest.raises(TimeoutExpiredError):
-            agent.client.run("recorder/0", "show", {"outcome": "hang"}, timeout=0.3)
+            agent.client.ended(task, timeout=0.01)
         agent.stop(signal.SIGKILL)
         agent.start()
         agent.settle()
@@ -381,6 +384,12 @@ class TestCrash:
         )  # fmt: skip
         assert second.returncode == 1
         assert "another agent" in capfd.readouterr().err
+
+
+def only_child(process: psutil.Process, other: int) -> psutil.Process | None:
+    """The one process that lives beside the other; None if there is none, or several."""
+    children = [c for c in process.children() if c.pid != other and running(c.pid)]
+    return children[0] if len(children) == 1 else None
 
 
 def test_units_and_relations_come_and_go(agent: Agent):

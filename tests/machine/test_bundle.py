@@ -92,7 +92,7 @@ def planned(
     text: str,
     *overlays: str,
     existing: Model | None = None,
-    models: Sequence[Model] = (),
+    models: Sequence[Model] | None = (),
 ) -> Plan:
     (folder / "bundle.yaml").write_text(text)
     files: list[Path] = []
@@ -107,7 +107,7 @@ def refusal(
     text: str,
     *overlays: str,
     existing: Model | None = None,
-    models: Sequence[Model] = (),
+    models: Sequence[Model] | None = (),
 ) -> str:
     with pytest.raises(BundleError) as refused:
         planned(folder, text, *overlays, existing=existing, models=models)
@@ -663,6 +663,17 @@ relations:
         text = self.BUNDLE.replace("web:database", "web:cache")
         told = refusal(folder, text, models=[far])
         assert told == 'bundle.yaml:7: no relations found between "web:cache store"'
+
+    def test_where_other_models_are_not_known_all_else_is_verified(self, folder: Path):
+        unknown = planned(folder, self.BUNDLE, models=None)
+        assert unknown.unseen == ("machine:admin/far.sql",)
+        assert [type(change) for change in unknown.changes] == [AddApplication, AddUnit]
+        text = self.BUNDLE.replace("machine:admin/far.sql", "nothing") + "  - [web, gone]\n"
+        told = refusal(folder, text, models=None).splitlines()
+        assert told[0] == 'bundle.yaml:3: invalid offer URL "nothing" for SAAS store'
+        assert told[1].startswith(
+            'bundle.yaml:8: relation "web gone" refers to application "gone"'
+        )
 
     def test_the_models_own_offer_is_refused(self, folder: Path, far: Model):
         told = refusal(folder, self.BUNDLE, existing=far, models=[far])

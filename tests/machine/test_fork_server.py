@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -42,8 +41,8 @@ def test_a_hook_that_is_killed_before_it_takes_its_order_is_told_of(tmp_path: Pa
     out = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         hook, kill = Order("hook", number, "/"), Order("kill", number, signal=signal.SIGKILL)
-        socket.send_fds(ours, [json.dumps(vars(hook)).encode()], [out, out])
-        ours.send(json.dumps(vars(kill)).encode())
-        assert json.loads(ours.recv(100)) == {"id": number, "code": -signal.SIGKILL}
+        socket.send_fds(ours, [hook.message()], [out, out])
+        ours.send(kill.message())
+        assert ours.recv(100) == b"%d %d" % (number, -signal.SIGKILL)
     ours.close()
     assert os.waitpid(pid, 0)[1] == 0

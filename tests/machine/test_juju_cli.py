@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jubilant
 import pytest
@@ -180,6 +182,52 @@ def test_show_unit(juju: jubilant.Juju):
     assert relation.related_units["db/0"].in_scope
 
 
+def test_show_unit_of_some_relation_data(juju: jubilant.Juju):
+    def shown(*options: str) -> list[dict[str, Any]]:
+        unit = json.loads(juju.cli("show-unit", "db/0", "--format=json", *options))["db/0"]
+        return unit.get("relation-info", [])
+
+    assert [r["endpoint"] for r in shown("--endpoint", "database")] == ["database"]
+    assert shown("--endpoint", "nothing") == []
+    (related,) = shown("--related-unit", "web/0", "--endpoint", "database")
+    assert set(related["related-units"]) == {"web/0"}
+    (other,) = shown("--related-unit", "web/7", "--endpoint", "database")
+    assert "related-units" not in other
+    assert not any("related-units" in r or "local-unit" in r for r in shown("--app"))
+
+
+def test_show_task_and_operation_wait_for_the_end(juju: jubilant.Juju):
+    told = subprocess.run(
+        [juju.cli_binary, "run", "-m", "test", "db/0", "rotate", "--background"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    found = re.search(r"operation (\d+) with task (\d+)", told)
+    assert found
+    operation, task = found.groups()
+    for command, number, wait in (
+        ("show-task", task, "--watch"),
+        ("show-task", task, "--wait=0s"),
+        ("show-operation", operation, "--watch"),
+        ("show-operation", operation, "--wait=-1s"),
+    ):
+        shown = json.loads(juju.cli(command, number, wait, "--format=json"))
+        assert shown["status"] == "completed"
+
+
+def test_commands_take_the_options_of_jujus_own_log(juju: jubilant.Juju):
+    options = ("--debug", "--quiet", "--verbose", "--show-log", "--logging-config=<root>=DEBUG")
+    assert juju.cli("config", "db", "prefix", *options) == "user\n"
+    assert juju.cli("config", "db", "prefix", "-q", "-v", "-B", "--no-browser-login") == "user\n"
+    assert juju.cli("exec", "-q", "--unit", "db/0", "--", "echo", "-q") == "-q\n"
+
+
+def test_operations_are_none_of_machines(juju: jubilant.Juju):
+    juju.run("db/0", "rotate")
+    assert json.loads(juju.cli("operations", "--format=json", "--machines=0")) == {}
+
+
 def test_show_model_and_version(juju: jubilant.Juju):
     model = juju.show_model()
     assert (model.short_name, model.model_type, model.cloud) == ("test", "iaas", "localhost")
@@ -221,6 +269,12 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
         (("remove-application", "nobody", "--no-prompt"), 1, 'application "nobody" not found'),
         (("resolved", "web/0"), 1, 'ERROR unit "web/0" is not in an error state'),
         (("show-unit", "web/9"), 1, 'ERROR unit "web/9" not found'),
+        (("show-unit", "web"), 1, "ERROR unit name web not valid"),
+        (("show-unit", "web", "db"), 1, "ERROR unit names web, db not valid"),
+        (("show-unit", "web/0", "--related-unit=db"), 1, "ERROR related unit name db not valid"),
+        (("show-task", "1", "--watch", "--wait=1s"), 1, "ERROR specify either --watch or --wait"),
+        (("show-operation", "1", "--watch", "--wait=0s"), 1, "ERROR specify either --watch or"),
+        (("show-task", "one"), 1, 'ERROR task ID "one" not valid'),
         (("run", "rotate"), 1, "ERROR expected units, one action"),
         (("run", "db/0", "rotate", "--wait", "soon"), 1, 'ERROR invalid duration "soon"'),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from machine.client import ActionResult, HookRecord, LogLine, RelationRecord
+from machine.client import ActionResult, BundleError, HookRecord, LogLine, RelationRecord
 from microstack.host import GIB, Facts
 from microstack.installation import Installation
 from workload.layout import Layout
@@ -72,9 +72,15 @@ class FakeMachine:
     log: list[LogLine] = field(default_factory=list)
     result: ActionResult | None = None
     told: list[tuple[Any, ...]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
 
-    def deploy(self, bundle: Path, overlays: Sequence[Path] = ()) -> list[str]:
-        self.told.append(("deploy", bundle, tuple(path.read_text() for path in overlays)))
+    def deploy(
+        self, bundle: Path, overlays: Sequence[Path] = (), dry_run: bool = False
+    ) -> list[str]:
+        if self.wrong:
+            raise BundleError("\n".join(self.wrong))
+        what = "verify" if dry_run else "deploy"
+        self.told.append((what, bundle, tuple(path.read_text() for path in overlays)))
         return self.changes
 
     def status(self) -> dict[str, Any]:

@@ -28,6 +28,14 @@ def watch(machine: FakeMachine, timeout: float = 60, clock: Any = lambda: 0.0) -
     return up.Watch(lambda: machine, log()[0], timeout, clock)
 
 
+@pytest.fixture
+def consuming(tmp_path: Path) -> Path:
+    """An overlay with an application that another model offers."""
+    overlay = tmp_path / "saas.yaml"
+    overlay.write_text("saas:\n  logs: {url: far.logs}\n")
+    return overlay
+
+
 class TestUp:
     def test_goes_through_its_steps_and_ends_with_what_to_do_next(
         self, installation: FakeInstallation, capsys: pytest.CaptureFixture[str]
@@ -80,6 +88,62 @@ class TestUp:
         overlay.write_text("applications:\n  nova:\n    options:\n      prt: 1\n")
         assert run(["up", "--overlay", str(overlay)]) == 1
         assert f'{overlay}:4: nova: unknown option "prt"' in capsys.readouterr().err
+        assert installation.done == []
+
+    def test_the_agent_says_whether_other_models_offer_what_a_bundle_names(
+        self, installation: FakeInstallation, machine: FakeMachine, consuming: Path
+    ) -> None:
+        installation.layout.machine_state.mkdir(parents=True)
+        assert run(["up", "--overlay", str(consuming)]) == 0
+        asked, deployed, _ = machine.told
+        assert asked == ("verify", installation.bundle, (consuming.read_text(),))
+        assert deployed == ("deploy", *asked[1:])
+
+    def test_an_offer_that_the_agent_does_not_find_is_refused_before_anything_is_installed(
+        self,
+        installation: FakeInstallation,
+        machine: FakeMachine,
+        consuming: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        installation.layout.machine_state.mkdir(parents=True)
+        machine.wrong = ['x.yaml:2: logs: application offer "far.logs" not found']
+        assert run(["up", "--overlay", str(consuming)]) == 1
+        assert capsys.readouterr().err.splitlines() == [
+            'error: x.yaml:2: logs: application offer "far.logs" not found',
+            "hint: nothing was changed",
+        ]
+        assert installation.done == []
+
+    def test_offers_are_looked_up_by_the_agent_once_it_runs_where_it_is_down(
+        self,
+        installation: FakeInstallation,
+        machine: FakeMachine,
+        consuming: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def gone(_: FakeMachine) -> dict[str, Any]:
+            raise AgentUnreachableError("no agent answers")
+
+        installation.layout.machine_state.mkdir(parents=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(FakeMachine, "status", gone)
+            assert run(["up", "--overlay", str(consuming)]) == 0
+        assert [what for what, *_ in machine.told] == ["deploy", "update_status"]
+
+    def test_where_nothing_was_ever_brought_up_nothing_is_offered(
+        self,
+        installation: FakeInstallation,
+        consuming: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        assert run(["up", "--overlay", str(consuming)]) == 1
+        assert capsys.readouterr().err.splitlines() == [
+            f'error: {consuming}:2: logs: application offer "far.logs" not found',
+            "hint: nothing was changed",
+            "hint: only models of this host offer something: bring the cloud up without saas, "
+            "add the model that offers it, then run up again with saas",
+        ]
         assert installation.done == []
 
     def test_a_bundle_that_is_not_there_is_wrong_usage(

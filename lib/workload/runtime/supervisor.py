@@ -11,6 +11,7 @@ import re
 import threading
 import time
 import xmlrpc.client
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -55,8 +56,8 @@ class Supervisor:
         self._changed = threading.Condition()
         self._history = History(layout.service_events)
         self._deaths = {name: _Deaths() for name in table.services}
-        # Starts whose event is still to come, and oneshots that were stopped after their end.
-        self._commanded: set[str] = set()
+        # Starts whose events are still to come, and oneshots that were stopped after their end.
+        self._commanded: Counter[str] = Counter()
         self._undone: set[str] = set()
         for event in self._history.events:
             self._recall(event)
@@ -111,6 +112,8 @@ class Supervisor:
             self._call("startProcess", name, False)
         except xmlrpc.client.Fault as fault:
             # SPAWN_ERROR here: it was spawned and is dead already. It will be started again.
+            if fault.faultCode != Faults.SPAWN_ERROR:
+                self._expect_no_start(name)
             if fault.faultCode not in (Faults.ALREADY_STARTED, Faults.SPAWN_ERROR):
                 raise ServiceError(f"{name} cannot be started: {fault.faultString}") from None
 
@@ -166,10 +169,8 @@ class Supervisor:
         state = State(event.removeprefix("PROCESS_STATE_"))
         died = state is State.BACKOFF or (state is State.EXITED and payload.get("expected") == "0")
         reason = (self._last_words(name) or UNKNOWN_REASON) if died else ""
-        if state is State.STARTING and name in self._commanded:
-            with self._changed:
-                self._commanded.discard(name)
-                self._changed.notify_all()
+        if state is State.STARTING and self._commanded[name]:
+            self._expect_no_start(name)
             return
         pid = int(payload.get("pid", 0))
         self._note(ServiceEvent(time.time(), name, state, pid, reason))
@@ -178,7 +179,13 @@ class Supervisor:
         # Noted here, when it happens: supervisord's events may come a second later.
         self._note(ServiceEvent(time.time(), name, State.STARTING, asked=True))
         with self._changed:
-            self._commanded.add(name)
+            self._commanded[name] += 1
+
+    def _expect_no_start(self, name: str) -> None:
+        """One of the starts that were asked for has had its event, or will have none."""
+        with self._changed:
+            self._commanded[name] -= 1
+            self._changed.notify_all()
 
     def _note(self, event: ServiceEvent) -> None:
         with self._changed:

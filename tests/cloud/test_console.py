@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import struct
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
@@ -9,11 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from openstack.connection import Connection
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 
-from tests.cloud.conftest import ARTEFACTS
+from tests.cloud.conftest import ARTEFACTS, Microstack
 from tests.cloud.guests import Guest, wait_until
 
 # The client's first message: https://www.spice-space.org/spice-protocol.html, link message.
@@ -49,11 +51,27 @@ def url(t1: Guest, connection: Connection) -> str:
     return connection.compute.create_console(server, console_type="spice-html5")["url"]
 
 
+logger = logging.getLogger(__name__)
+numbers = itertools.count(1)
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
+    """A page; what happens in it is shown with a failure."""
     page = browser.new_page()
+    page.on("console", lambda message: logger.info("page: %s", message.text))
+    page.on("pageerror", lambda error: logger.info("page: %s", error))
+    page.on("websocket", follow)
     yield page
     page.close()
+
+
+def follow(socket: WebSocket) -> None:
+    """Tell what becomes of a websocket."""
+    number = next(numbers)
+    logger.info("websocket %d opens", number)
+    socket.on("socketerror", lambda error: logger.info("websocket %d: %s", number, error))
+    socket.on("close", lambda _: logger.info("websocket %d closed", number))
 
 
 def websocket(url: str, token: str) -> ClientConnection:
@@ -87,12 +105,15 @@ def test_no_screen_without_a_token(url: str) -> None:
             socket.recv(timeout=30)
 
 
-def test_the_browser_shows_the_prompt_and_takes_keys(t1: Guest, url: str, page: Page) -> None:
+def test_the_browser_shows_the_prompt_and_takes_keys(
+    cloud: Microstack, t1: Guest, url: str, page: Page
+) -> None:
     page.goto(url)
     try:
         wait_until(lambda: shows_screen(page, t1), "the guest's screen on the page", 60)
     except AssertionError:
         page.screenshot(path=ARTEFACTS / "console-not-shown.png")
+        logger.info(cloud("logs", "nova-spiceproxy", "-n", "40").stdout)
         raise
     assert "t1 login:" in screen(t1)
     page.screenshot(path=ARTEFACTS / "console.png")

@@ -50,8 +50,10 @@ class Host:
     before: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
 
     def boot(self) -> None:
-        """Switch it on, with the checkout and the folder of snaps at hand."""
+        """Switch it on, with snapd, the checkout and the folder of snaps at hand."""
         self.machine.boot()
+        # It listens a moment after the first commands can be run.
+        self.machine.run("systemctl", "start", "snapd.socket")
         self.checkout = self.machine.share(CHECKOUT)
         self.snaps = self.machine.share(self.folder)
 

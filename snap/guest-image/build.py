@@ -55,17 +55,7 @@ PARTITION_START = 2048 * SECTOR
 WRITABLE = 48 * 2**20
 # Small as the file system is; and the same in each build.
 UUID = "4d534749-0000-4000-8000-000000000000"
-EXT4 = (
-    "-q",
-    "-t",
-    "ext4",
-    "-b",
-    "4096",
-    "-J",
-    "size=4",
-    "-U",
-    "4d534749-0000-4000-8000-000000000000",
-)
+EXT4 = ("-q", "-t", "ext4", "-b", "4096", "-J", "size=4", "-U", UUID)
 SEED = "hash_seed=4d534749-0000-4000-8000-000000000001"
 # The disk signature: by it a guest knows its own disk.
 MARK = b"MSGI".ljust(6, b"\0")

@@ -19,7 +19,7 @@ LISTED = 56
 """Tests of it that want volumes, of which two attach one to a guest."""
 SCENARIO = r"tempest\.scenario\.test_volume_boot_pattern"
 TIMEOUT = 7200.0
-ARTEFACTS = CHECKOUT / "tests/artefacts"
+TOLD = CHECKOUT / "tests/artefacts/volume-validation.txt"
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +29,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("rig")
     snap = folder / "snap"
     snap.mkdir()
+    TOLD.unlink(missing_ok=True)
     environment.prepare_tests(snap, CHECKOUT, print)  # inside there is no network
     with cloud_in(folder) as cloud:
         yield cloud
@@ -48,8 +49,8 @@ def test_guests_boot_from_volumes_in_every_way_of_tempests_scenario(cloud: Cloud
 def validated(cloud: Cloud, wanted: str, options: str = "") -> list[str]:
     """Run tests, keep what they tell, and return how many passed, failed and were skipped."""
     told = cloud.microstack(f"test {shlex.quote(wanted)} -j 1 {options}", TIMEOUT)
-    ARTEFACTS.mkdir(exist_ok=True)
-    with (ARTEFACTS / "volume-validation.txt").open("a") as file:
+    TOLD.parent.mkdir(exist_ok=True)
+    with TOLD.open("a") as file:
         file.write(told)
     cloud.volumes("nothing")
     return next(line.split()[1:] for line in told.splitlines() if line.startswith("total"))

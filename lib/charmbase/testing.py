@@ -28,6 +28,7 @@ class FakeSnap:
         failure: message that the next job fails with.
         archive: what the snap was installed from, None for the store.
         answers: job -> the last lines that it writes.
+        documents: job -> what it was given last.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class FakeSnap:
         self.failure: str | None = None
         self.archive: Path | None = None
         self.answers: dict[str, list[str]] = {}
+        self.documents: dict[str, Mapping[str, Any] | None] = {}
 
     def patch(self, monkeypatch: Any) -> None:
         """Put it in the place of `charmbase.snap` and of what probes ask."""
@@ -88,6 +90,7 @@ class FakeSnap:
         if self.failure:
             raise snap.JobFailed(self.failure)
         self.jobs.append(job)
+        self.documents[job] = document
         return self.answers.get(job, [])
 
 

@@ -91,8 +91,13 @@ class Cloud:
 
 
 @contextmanager
-def cloud_in(folder: Path) -> Generator[Cloud]:
-    """Bring the cloud up in a machine of its own, and take the machine's power at the end."""
+def cloud_in(folder: Path, overlay: str = "") -> Generator[Cloud]:
+    """Bring the cloud up in a machine of its own, and take the machine's power at the end.
+
+    Args:
+        folder: where the machine's disk is.
+        overlay: of the bundle, as a path in the checkout.
+    """
     prepare_cloud(folder / "snap")
     machine = Machine(folder, systemd=True)
     machine.make_disk(DISK)
@@ -100,7 +105,7 @@ def cloud_in(folder: Path) -> Generator[Cloud]:
     try:
         machine.boot()
         machine.check(COPY + START)
-        cloud.microstack(UP, 2400)
+        cloud.microstack(f"{UP} --overlay {overlay}" if overlay else UP, 2400)
         yield cloud
     finally:
         machine.cut_power()

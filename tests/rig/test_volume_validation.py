@@ -1,7 +1,11 @@
-"""What the interoperability guideline says of volumes, where volumes can be had: in the rig."""
+"""What the interoperability guideline says of volumes, where volumes can be had: in the rig.
+
+They are on storage of Juju's; `test_volumes.py` has them on the charm's backing file.
+"""
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 
@@ -19,6 +23,7 @@ LISTED = 56
 """Tests of it that want volumes, of which two attach one to a guest."""
 SCENARIO = r"tempest\.scenario\.test_volume_boot_pattern"
 TIMEOUT = 7200.0
+OVERLAY = "tests/rig/juju_storage.yaml"
 TOLD = CHECKOUT / "tests/artefacts/volume-validation.txt"
 
 pytestmark = pytest.mark.slow
@@ -31,8 +36,16 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     snap.mkdir()
     TOLD.unlink(missing_ok=True)
     environment.prepare_tests(snap, CHECKOUT, print)  # inside there is no network
-    with cloud_in(folder) as cloud:
+    with cloud_in(folder, OVERLAY) as cloud:
         yield cloud
+
+
+def test_volumes_are_on_the_storage_that_juju_attached(cloud: Cloud) -> None:
+    (storage,) = json.loads(cloud.microstack("juju storage --format json"))["storage"].items()
+    assert storage[0] == "block-device/0"
+    assert storage[1]["status"]["current"] == "attached"
+    (file,) = cloud.machine.check("losetup --noheadings --output BACK-FILE").split()
+    assert file.endswith("/storage/block-device-0.img")
 
 
 def test_all_that_must_pass_of_volumes_does(cloud: Cloud) -> None:

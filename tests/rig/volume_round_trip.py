@@ -303,18 +303,28 @@ def main() -> None:
 
 
 def device_with_data() -> None:
-    """A disk with a file system is taken by force alone, and given back."""
+    """A disk with a file system is taken by force alone, found after a boot, and given back."""
     disk = COMMON / "disk"
     disk.touch()
     os.truncate(disk, 2**29)
     subprocess.run(["mkswap", str(disk)], check=True, capture_output=True)
-    attach = ["losetup", "--find", "--show", str(disk)]
-    device = subprocess.run(attach, check=True, capture_output=True, text=True).stdout.strip()
+    device = losetup("--find", "--show", str(disk))
     refused("has swap on it", "setup", device=device)
     refused("is not a block device", "setup", device=str(disk))
     succeed("setup", device=device, force=True)
-    succeed("teardown")
-    subprocess.run(["losetup", "--detach", device], check=True)
+    succeed("stop")
+    losetup("--detach", device)
+    succeed("start")
+    device = losetup("--noheadings", "--output", "NAME", "--associated", str(disk))
+    assert json.loads(succeed("setup", device=device))["on"] == str(disk)
+    assert json.loads(succeed("teardown", device="/dev/ram0")) == {"removed": False}
+    assert json.loads(succeed("teardown", device=device)) == {"removed": True}
+    losetup("--detach", device)
+
+
+def losetup(*arguments: str) -> str:
+    done = subprocess.run(["losetup", *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def nothing_is_left() -> None:

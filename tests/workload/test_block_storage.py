@@ -9,12 +9,14 @@ import pytest
 from workload import detect
 from workload.host import block_storage, lvm, targets
 from workload.host.block_storage import (
+    OWNER,
     BlockStorage,
     HostLacksError,
     StorageError,
     parse_size,
     targets_folder,
 )
+from workload.host.things import VolumeGroup
 from workload.ledger import Ledger
 
 
@@ -60,6 +62,24 @@ def test_what_is_no_block_device_is_refused(storage: BlockStorage, tmp_path: Pat
 def test_there_is_nothing_to_grow_before_setup(storage: BlockStorage):
     with pytest.raises(StorageError, match="run cinder-lvm-setup first"):
         storage.grow(2**30)
+
+
+def test_storage_on_a_loop_device_is_known_by_its_file_which_a_boot_does_not_rename(
+    storage: BlockStorage, monkeypatch: pytest.MonkeyPatch
+):
+    origins = {Path("/dev/loop3"): Path("/srv/disk.img")}
+    monkeypatch.setattr(block_storage, "_origin", lambda device: origins.get(device, device))
+    group = VolumeGroup(name=lvm.GROUP, device=Path("/srv/disk.img"), system_dir=storage.common)
+    storage.ledger.make(OWNER, group, lambda: None)
+    assert storage.is_on(Path("/dev/loop3"))
+    assert not storage.is_on(Path("/dev/sdb"))
+
+
+def test_a_disk_that_is_gone_is_named(storage: BlockStorage):
+    group = VolumeGroup(name=lvm.GROUP, device=Path("/dev/gone"), system_dir=storage.common)
+    storage.ledger.make(OWNER, group, lambda: None)
+    with pytest.raises(StorageError, match=r"^/dev/gone is gone"):
+        storage.start()
 
 
 def test_removing_what_was_never_made_does_nothing(storage: BlockStorage):

@@ -24,6 +24,7 @@ from interfaces import cinder_backend
 from workload.config.cinder_lvm import CinderLvmConfig
 
 GROUP = "microstack-volumes"
+STORAGE = "block-device"
 
 FILLING, FULL = 80, 95
 """Percent of the thin pool in use from which users are told, and from which it is a problem."""
@@ -57,6 +58,8 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         super().__init__(framework)
         self.group: str | None = None
         self._usage: dict[str, Any] | None = None
+        framework.observe(self.on[STORAGE].storage_attached, self._on_storage_attached)
+        framework.observe(self.on[STORAGE].storage_detaching, self._on_storage_detaching)
         for name, act in (
             ("cinder-lvm-setup", self._on_setup),
             ("cinder-lvm-grow", self._on_grow),
@@ -65,16 +68,15 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
             framework.observe(self.on[name].action, act)
 
     def hindrance(self) -> str:
-        """Make the storage that the options ask for; return why there is none."""
+        """Make the storage of what Juju or the options give; return why there is none."""
         self.group = snap.current(self.component).get("volume-group")
-        if self.group:
-            return ""
-        size, device = (str(self.config[name]) for name in ("loop-size", "device"))
+        attached = self.model.storages[STORAGE]
         try:
-            snap.run_job("cinder-lvm-check")
-            if not size and not device:
-                return "no storage: run the action cinder-lvm-setup"
-            self._make({"size": size or "20G", "device": device})
+            if attached:
+                # Each time: after a boot Juju may attach it later than the services start.
+                self._make({"device": str(attached[0].location)})
+            elif not self.group:
+                return self._make_of_options()
         except snap.JobFailed as error:
             return reason(error)
         return ""
@@ -98,10 +100,29 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
             self._usage = answer(snap.run_job("cinder-lvm-usage"))
         return max(int(self._usage.get(f"{part}-percent", 0)) for part in ("data", "metadata"))
 
+    def _make_of_options(self) -> str:
+        size, device = (str(self.config[name]) for name in ("loop-size", "device"))
+        snap.run_job("cinder-lvm-check")
+        if not size and not device:
+            return "no storage: run the action cinder-lvm-setup"
+        self._make({"size": size or "20G", "device": device})
+        return ""
+
     def _make(self, parameters: dict[str, object]) -> dict[str, Any]:
         made = answer(snap.run_job("cinder-lvm-setup", parameters))
-        self.group = GROUP
+        self.group, self._usage = GROUP, made or None
         return made
+
+    def _on_storage_attached(self, _: ops.StorageAttachedEvent) -> None:
+        # The first is before `install`; a unit that is blocked for want of storage is installed.
+        if isinstance(self.unit.status, ops.BlockedStatus):
+            self.reconcile()
+
+    def _on_storage_detaching(self, event: ops.StorageDetachingEvent) -> None:
+        # With volumes left the hook fails, and Juju keeps what they are on.
+        device = str(event.storage.location)
+        if answer(snap.run_job("cinder-lvm-teardown", {"device": device})).get("removed"):
+            self.rebuild()
 
     def _on_setup(self, event: ops.ActionEvent) -> None:
         try:
@@ -121,6 +142,9 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         event.set_results(usage)
 
     def _on_teardown(self, event: ops.ActionEvent) -> None:
+        if attached := self.model.storages[STORAGE]:
+            event.fail(f"detach {attached[0].full_id} instead: the storage is on it")
+            return
         if self.config["loop-size"] or self.config["device"]:
             event.fail("reset the options loop-size and device first: they ask for the storage")
             return

@@ -119,6 +119,16 @@ class BlockStorage:
         made = (line.made for line in self.ledger.entries(OWNER))
         return next((thing for thing in made if isinstance(thing, VolumeGroup)), None)
 
+    @property
+    def origin(self) -> Path | None:
+        """What the volume group is on: a device, or the file of a loop device; None without it."""
+        group = self.group
+        return None if group is None else group.device or self.file
+
+    def is_on(self, device: Path) -> bool:
+        """Whether the volume group is on this device."""
+        return self.origin == _origin(device)
+
     def setup(self, size: int, device: Path | None = None, *, force: bool = False) -> None:
         """Make the volume group, on a sparse file or on a device of its own; again does no harm.
 
@@ -154,7 +164,7 @@ class BlockStorage:
         require_modules()
         if group.device is None and not self.file.exists():
             return
-        lvm.limit(self.system_dir, group.device or self._attach())
+        lvm.limit(self.system_dir, self._device())
         if lvm.has_group(self.system_dir):
             lvm.run(self.system_dir, "vgchange", "--activate", "y", lvm.GROUP)
             if failures := targets.restore(targets_folder(self.common)):
@@ -191,7 +201,7 @@ class BlockStorage:
         group = self.group
         if group is None:
             raise StorageError("there is no storage to grow: run cinder-lvm-setup first")
-        device = group.device or self._grow_file(size)
+        device = self._device() if group.device else self._grow_file(size)
         lvm.run(self.system_dir, "pvresize", str(device))
         lvm.run(self.system_dir, "lvextend", "--extents", "+95%FREE", f"{lvm.GROUP}/{lvm.POOL}")
 
@@ -245,10 +255,12 @@ class BlockStorage:
         system_dir = self.system_dir
         if device is None:
             self.ledger.make(OWNER, File(path=self.file), lambda: _make_file(self.file, size))
-            self.ledger.make(OWNER, LoopDevice(file=self.file), self._attach)
-        on = device or self._attach()
+            loop = LoopDevice(file=self.file)
+            self.ledger.make(OWNER, loop, lambda: _attached(loop))
+        on = device or self._device()
         lvm.limit(system_dir, on)
-        thing = VolumeGroup(name=lvm.GROUP, device=device, system_dir=system_dir)
+        origin = None if device is None else _origin(device)
+        thing = VolumeGroup(name=lvm.GROUP, device=origin, system_dir=system_dir)
         self.ledger.make(OWNER, thing, lambda: _make_group(system_dir, on))
         for made_later in self._in_use:
             self._remember(made_later)
@@ -257,12 +269,12 @@ class BlockStorage:
         """Enter what others make from now on."""
         self.ledger.make(OWNER, thing, lambda: None)
 
-    def _attach(self) -> Path:
-        """Return the backing file's loop device; attach it first where it is not."""
-        thing = LoopDevice(file=self.file)
-        if not thing.exists():
-            _run("losetup", "--find", str(self.file))
-        return Path(thing.devices()[0])
+    def _device(self) -> Path:
+        """Return the device that volumes are on; attach it first where it is a file's."""
+        origin = self.origin or self.file
+        if not origin.exists():
+            raise StorageError(f"{origin} is gone, and the volumes with it: attach it again")
+        return origin if origin.is_block_device() else _attached(LoopDevice(file=origin))
 
     def _check_room(self, size: int) -> None:
         room = os.statvfs(self.common)
@@ -281,9 +293,22 @@ class BlockStorage:
             )
         self._check_room(size - status.st_blocks * 512)
         os.truncate(self.file, size)
-        device = self._attach()
+        device = self._device()
         _run("losetup", "--set-capacity", str(device))
         return device
+
+
+def _attached(loop: LoopDevice) -> Path:
+    """Return a file's loop device; attach it first where it is not."""
+    if not loop.exists():
+        _run("losetup", "--find", str(loop.file))
+    return Path(loop.devices()[0])
+
+
+def _origin(device: Path) -> Path:
+    """Return what is the same after a boot: of a loop device its file (loop(4)), else itself."""
+    backing = Path("/sys/class/block", device.resolve().name, "loop/backing_file")
+    return Path(backing.read_text().rstrip("\n")) if backing.exists() else device
 
 
 def _make_file(path: Path, size: int) -> None:

@@ -375,7 +375,8 @@ class VolumeGroup(Thing):
     """A volume group of LVM with its logical volumes.
 
     Attributes:
-        device: what it is on; None for the appliance's backing file.
+        device: what it is on, or the file that this is the loop device of; None for the
+            appliance's backing file.
         system_dir: folder with the lvm.conf that limits commands to that device.
     """
 

@@ -27,7 +27,8 @@ class Parameters(BaseModel):
 
     Attributes:
         size: of the backing file, in binary units, e.g. `20G`.
-        device: path of a disk to use instead; empty for the backing file.
+        device: path of a disk to use instead; empty for the backing file. For teardown: only
+            where the storage is on this one.
         force: whether data may be lost.
     """
 
@@ -56,7 +57,7 @@ def main() -> None:
             storage.grow(parse_size(_parameters().size))
             _answer(storage.usage())
         case ["teardown"]:
-            storage.teardown(force=_parameters().force)
+            _teardown(storage, _parameters())
         case other:
             raise ValueError(f"{other} is none of {', '.join(COMMANDS)}")
 
@@ -68,8 +69,15 @@ def _parameters() -> Parameters:
 def _setup(storage: BlockStorage, given: Parameters) -> None:
     device = Path(given.device) if given.device else None
     storage.setup(parse_size(given.size), device, force=given.force)
-    made = {"volume-group": lvm.GROUP, "thin-pool": lvm.POOL, "on": str(device or storage.file)}
+    made = {"volume-group": lvm.GROUP, "thin-pool": lvm.POOL, "on": str(storage.origin)}
     _answer({**made, **storage.usage()})
+
+
+def _teardown(storage: BlockStorage, given: Parameters) -> None:
+    meant = not given.device or storage.is_on(Path(given.device))
+    if meant:
+        storage.teardown(force=given.force)
+    _answer({"removed": meant})
 
 
 def _answer(result: Mapping[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -89,6 +90,66 @@ def test_storage_that_is_gone_is_told_and_no_hook_fails(snap: FakeSnap) -> None:
     out = run(ready(**{"loop-size": "20G"}))
     snap.failure = "microstack.x returned 1: error: LvmError: lvs: device not found"
     assert run(out).unit_status == ops.BlockedStatus("lvs: device not found")
+
+
+def attached(state: testing.State) -> tuple[testing.State, testing.Storage]:
+    """The unit with storage that Juju gave it."""
+    storage = testing.Storage("block-device")
+    return replace(state, storages=[storage]), storage
+
+
+def test_storage_of_juju_goes_before_the_options(snap: FakeSnap) -> None:
+    state, storage = attached(ready(**{"loop-size": "20G"}))
+    context = testing.Context(CHARM)
+    out = context.run(context.on.config_changed(), state)
+    location = str(storage.get_filesystem(context))
+    assert out.unit_status == ops.ActiveStatus()
+    assert snap.documents["cinder-lvm-setup"] == {"device": location}
+
+
+def test_storage_of_juju_is_looked_for_each_time(snap: FakeSnap) -> None:
+    state, _ = attached(ready())
+    run(run(state))
+    assert snap.jobs.count("cinder-lvm-setup") == 2
+
+
+def test_storage_that_is_added_later_ends_the_want_of_it(snap: FakeSnap) -> None:
+    state, storage = attached(run(ready()))
+    context = testing.Context(CHARM)
+    out = context.run(context.on.storage_attached(storage), state)
+    assert out.unit_status == ops.ActiveStatus()
+
+
+def test_storage_that_is_attached_before_the_install_waits_for_it(snap: FakeSnap) -> None:
+    state, storage = attached(ready())
+    context = testing.Context(CHARM)
+    context.run(context.on.storage_attached(storage), state)
+    assert snap.jobs == []
+
+
+def test_what_is_on_storage_goes_before_it_is_detached(snap: FakeSnap) -> None:
+    state, storage = attached(ready())
+    snap.answers["cinder-lvm-teardown"] = ['{"removed": true}']
+    context = testing.Context(CHARM)
+    context.run(context.on.storage_detaching(storage), run(state))
+    assert "volume-group" not in snap.sections["cinder-lvm"]
+
+
+def test_storage_with_volumes_left_is_not_given_back(snap: FakeSnap) -> None:
+    state, storage = attached(ready())
+    out = run(state)
+    snap.failure = "microstack.x returned 1: error: StorageError: 2 volumes are left"
+    context = testing.Context(CHARM)
+    with pytest.raises(testing.errors.UncaughtCharmError, match="2 volumes are left"):
+        context.run(context.on.storage_detaching(storage), out)
+    assert snap.sections["cinder-lvm"]["volume-group"] == "microstack-volumes"
+
+
+def test_teardown_is_refused_while_storage_of_juju_is_attached(snap: FakeSnap) -> None:
+    state, _ = attached(ready())
+    with pytest.raises(testing.ActionFailed, match="detach block-device/"):
+        act("cinder-lvm-teardown", state)
+    assert snap.jobs == []
 
 
 def test_tells_cinder_of_the_backend(snap: FakeSnap) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from microstack import duration
 from microstack.errors import Failure, UsageFailure
 from microstack.installation import Installation, program
 
@@ -13,7 +14,7 @@ EXAMPLES = """\b
 Examples:
   microstack run keystone/0 get-admin-account
   microstack run nova/leader archive-data before=2026-01-01
-  microstack run tempest/0 validate list=smoke
+  microstack run tempest/0 validate list=smoke --wait 30m
 """
 
 
@@ -24,7 +25,10 @@ def run(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its parameters.")
     ] = None,
     wait: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long to wait for its end.")
+        float | None,
+        typer.Option(
+            parser=duration.parse, metavar="DURATION", help="How long to wait for its end."
+        ),
     ] = None,
 ) -> None:
     """Run an action of a charm and print its results."""

@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from microstack import options, preflight
+from microstack import duration, options, preflight
 from microstack.errors import Failure, Interrupted, UsageFailure
 from microstack.installation import Installation, Machine, program
 from microstack.model import Application, Status, applications
@@ -63,7 +63,12 @@ def up(
         typer.Option(metavar="FILE|URL", help="Image for guests besides the built-in one."),
     ] = None,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long to wait for the applications.")
+        float,
+        typer.Option(
+            parser=duration.parse,
+            metavar="DURATION",
+            help="How long to wait for the applications, e.g. 900 or 15m.",
+        ),
     ] = TIMEOUT,
     shuffle: Annotated[
         int | None,

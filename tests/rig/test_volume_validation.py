@@ -59,11 +59,24 @@ def test_guests_boot_from_volumes_in_every_way_of_tempests_scenario(cloud: Cloud
     assert failed == "0"
 
 
+def test_rally_makes_volumes_and_attaches_each_to_a_guest(cloud: Cloud) -> None:
+    options = "scenario=volume times=2 concurrency=1 --wait 2h"
+    told = cloud.microstack(f"run tempest/0 benchmark {options}", TIMEOUT)
+    keep(told)
+    assert "2 done, 0 failed" in told
+    cloud.volumes("nothing")
+
+
 def validated(cloud: Cloud, wanted: str, options: str = "") -> list[str]:
     """Run tests, keep what they tell, and return how many passed, failed and were skipped."""
     told = cloud.microstack(f"test {shlex.quote(wanted)} -j 1 {options}", TIMEOUT)
+    keep(told)
+    cloud.volumes("nothing")
+    return next(line.split()[1:] for line in told.splitlines() if line.startswith("total"))
+
+
+def keep(told: str) -> None:
+    """Add to what is left of the run."""
     TOLD.parent.mkdir(exist_ok=True)
     with TOLD.open("a") as file:
         file.write(told)
-    cloud.volumes("nothing")
-    return next(line.split()[1:] for line in told.splitlines() if line.startswith("total"))

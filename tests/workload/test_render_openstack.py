@@ -267,16 +267,21 @@ def test_neutron_reaches_ovn_on_sockets_or_at_addresses(layout: Layout) -> None:
     assert ini(remote["neutron/ml2_conf.ini"])["ovn"]["ovn_sb_connection"] == "tcp:10.0.0.9:6642"
 
 
-def test_libvirt_finds_out_itself_whether_guests_can_be_confined_in_the_snap_alone(
+def test_in_the_snap_guests_are_confined_by_profiles_and_not_by_mounts(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    driver = 'security_driver = "none"'
-    assert driver in files(layout, "nova-compute")["libvirt/qemu.conf"]
+    driver, no_mounts = 'security_driver = "none"', "namespaces = []"
+    monkeypatch.setattr(detect, "udev", lambda: True)
+    checkout = files(layout, "nova-compute")["libvirt/qemu.conf"]
+    assert driver in checkout
+    assert no_mounts not in checkout
     monkeypatch.setenv("SNAP_NAME", "microstack")
     monkeypatch.setenv("SNAP_COOKIE", "c")
     monkeypatch.setenv("SNAP_COMMON", "/var/snap/microstack/common")
     monkeypatch.setenv("SNAP_DATA", "/var/snap/microstack/x1")
-    assert driver not in files(layout, "nova-compute")["libvirt/qemu.conf"]
+    snap = files(layout, "nova-compute")["libvirt/qemu.conf"]
+    assert driver not in snap
+    assert no_mounts in snap
 
 
 def test_the_dashboard_keeps_sessions_in_signed_cookies(layout: Layout) -> None:

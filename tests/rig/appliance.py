@@ -12,6 +12,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tenacity
@@ -72,13 +73,13 @@ def booted(folder: Path, memory: str) -> Generator[Host]:
         yield host
 
 
-def plugs() -> dict[str, str]:
-    """Return the plugs of the snap, with the interface of each."""
+def plugs() -> dict[str, dict[str, Any]]:
+    """Return the plugs of the snap, with what is declared of each."""
     document = meta.read(CHECKOUT / "snap/snapcraft.yaml")
-    declared: dict[str, dict[str, str] | None] = document["plugs"]
+    declared: dict[str, dict[str, Any] | None] = document["plugs"]
     parts = (*document["apps"].values(), *document["hooks"].values())
     names = {*declared, *(plug for part in parts for plug in part.get("plugs", ()))}
-    return {name: (declared.get(name) or {}).get("interface", name) for name in sorted(names)}
+    return {name: declared.get(name) or {} for name in sorted(names)}
 
 
 def deploy(host: Host, *applications: str, timeout: float = UP_TIMEOUT) -> str:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.rig.snapd_machine import Machine
 
@@ -32,8 +33,10 @@ os.replace(path + ".new", path)
 CONNECT = STATE.replace(
     "CHANGE",
     f"""
-for plug, interface in json.load(sys.stdin).items():
-    connections[f"{NAME}:{{plug}} core:{{interface}}"] = {{"interface": interface}}
+for plug, attributes in json.load(sys.stdin).items():
+    interface = attributes.pop("interface", plug)
+    entry = {{"interface": interface, "plug-static": attributes}}
+    connections[f"{NAME}:{{plug}} core:{{interface}}"] = entry
 """,
 )
 FORGET = STATE.replace("CHANGE", "connections.clear()")
@@ -66,14 +69,15 @@ class Host:
         """Install or refresh to one of the given snaps."""
         self.snap("install", "--dangerous", f"{self.snaps}/{name}")
 
-    def connect(self, plugs: Mapping[str, str]) -> None:
+    def connect(self, plugs: Mapping[str, Mapping[str, Any]]) -> None:
         """Connect plugs of the snap, all at once; no hook of it learns of that.
 
         The store's declaration would have it installed with them. Connected one by one, each has
         snapd make all its profiles anew; here it does so once, for a system that it does not know.
 
         Args:
-            plugs: interfaces of the system, by plug.
+            plugs: what snapcraft.yaml declares of each, the interface among it where it has
+                another name.
         """
         script = (
             "systemctl stop snapd.socket snapd.service\n"

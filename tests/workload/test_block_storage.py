@@ -110,22 +110,42 @@ def test_nothing_of_a_removed_group_is_left_in_dev(
     assert {path.name for path in (tmp_path / "mapper").iterdir()} == {"control", "vg-root"}
 
 
+NOTIFY, LVM, DEBIAN_LVM = "95-dm-notify.rules", "11-dm-lvm.rules", "56-lvm.rules"
+
+
 @pytest.mark.parametrize(
-    ("runs", "rule", "waits"),
+    ("runs", "rules", "waits", "links"),
     [
-        pytest.param(True, True, 1, id="udev says when it is done"),
-        pytest.param(True, False, 0, id="udev that does not know device-mapper"),
-        pytest.param(False, True, 0, id="no udev"),
+        pytest.param(True, (NOTIFY, LVM), 1, 1, id="udev makes them and says when"),
+        pytest.param(True, (NOTIFY, DEBIAN_LVM), 1, 1, id="so does Debian's"),
+        pytest.param(True, (NOTIFY,), 1, 0, id="udev that does not know LVM says when it is done"),
+        pytest.param(True, (), 0, 0, id="udev that does not know device-mapper"),
+        pytest.param(False, (NOTIFY, LVM), 0, 0, id="no udev"),
     ],
 )
-def test_nodes_are_made_by_udev_where_it_answers_and_else_by_lvm(
-    runs: bool, rule: bool, waits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_nodes_are_made_by_udev_where_it_knows_lvm_and_else_by_lvm(
+    runs: bool,
+    rules: tuple[str, ...],
+    waits: int,
+    links: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(detect, "udev", lambda: runs)
-    monkeypatch.setattr(lvm, "UDEV_RULES", (tmp_path / "rule",))
-    if rule:
-        (tmp_path / "rule").touch()
+    monkeypatch.setattr(lvm, "UDEV_RULES", (tmp_path / "none", tmp_path))
+    for rule in rules:
+        (tmp_path / rule).touch()
     lvm.limit(tmp_path, Path("/dev/loop7"))
     conf = (tmp_path / "lvm.conf").read_text()
     assert f"udev_sync = {waits}\n" in conf
-    assert f"udev_rules = {waits}\n" in conf
+    assert f"udev_rules = {links}\n" in conf
+
+
+def test_pools_are_checked_by_the_program_that_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    program = tmp_path / "thin_check"
+    program.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    lvm.limit(tmp_path, Path("/dev/loop7"))
+    assert f'thin_check_executable = "{program}"\n' in (tmp_path / "lvm.conf").read_text()

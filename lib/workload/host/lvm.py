@@ -2,8 +2,9 @@
 
 `LVM_SYSTEM_DIR` names a folder with an lvm.conf of our own (lvm(8), lvm.conf(5)), which Cinder's
 driver is given as well. Nodes and links in /dev are made by one alone: by udev where it runs with
-device-mapper's rules, and LVM waits until it has; else by LVM, which then waits for nobody. Where
-both made them, udev would take away links that LVM had made.
+the rules of LVM, and LVM waits until it has; else by LVM. With device-mapper's rules alone, as on
+a host without LVM, udev tells LVM that it is done, and is told to make none. Where both made them,
+udev would take away links that LVM had made.
 """
 
 from __future__ import annotations
@@ -30,10 +31,16 @@ TIMEOUT = 60
 DEVICES = Path("/dev")
 
 UDEV_RULES = tuple(
-    Path(root, "udev/rules.d/95-dm-notify.rules")
+    Path(root, "udev/rules.d")
     for root in ("/etc", "/run", "/usr/lib", "/lib", "/var/lib/snapd/hostfs/usr/lib")
 )
-"""Where the rule may be by which udev tells that it is done; for a snap, the host's."""
+"""Where rules of udev may be; for a snap, the host's."""
+
+DONE = ("95-dm-notify.rules",)
+"""The rule by which udev tells that it is done (device-mapper's own)."""
+
+LINKS = ("11-dm-lvm.rules", "56-lvm.rules")
+"""The rule that makes links to volumes, as LVM and Debian call it."""
 
 SETTLE_TIMEOUT = 30
 """Seconds that udev is waited for; one that hangs keeps nobody waiting longer."""
@@ -45,11 +52,12 @@ devices {{
     global_filter = [ "a|^{device}$|", "r|.*|" ]
 }}
 activation {{
-    udev_sync = {udev}
-    udev_rules = {udev}
+    udev_sync = {waits}
+    udev_rules = {links}
     monitoring = 0
 }}
 global {{
+    thin_check_executable = "{thin_check}"
     use_lvmpolld = 0
     event_activation = 0
 }}
@@ -63,12 +71,19 @@ class LvmError(Exception):
 def limit(system_dir: Path, device: Path) -> None:
     """Write the lvm.conf that limits commands to one device."""
     system_dir.mkdir(parents=True, exist_ok=True)
-    conf = _CONF.format(device=re.escape(str(device)), udev=int(_udev_answers()))
+    waits = detect.udev() and _udev_has(DONE)
+    conf = _CONF.format(
+        device=re.escape(str(device)),
+        waits=int(waits),
+        links=int(waits and _udev_has(LINKS)),
+        # Compiled in is where the distribution has it, which in a snap is another place.
+        thin_check=shutil.which("thin_check") or "",
+    )
     atomic.write(system_dir / "lvm.conf", conf.encode())
 
 
-def _udev_answers() -> bool:
-    return detect.udev() and any(rule.exists() for rule in UDEV_RULES)
+def _udev_has(names: tuple[str, ...]) -> bool:
+    return any((folder / name).exists() for folder in UDEV_RULES for name in names)
 
 
 def run(system_dir: Path, *command: str) -> str:

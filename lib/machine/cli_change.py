@@ -13,7 +13,7 @@ import yaml
 
 from machine.cli_offer import consumed
 from machine.client import BundleError
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, units_of
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, inform, units_of
 from machine.juju_client import JujuClient
 from machine.version import SPACE
 
@@ -205,10 +205,9 @@ def _deploy_charm(
             raise CommandError(
                 re.sub(rf"(?m)^{re.escape(str(bundle))}:\d+: ", "", str(e))
             ) from None
-    typer.echo(
+    inform(
         f'Located local charm "{charm.name}", revision 0\n'
-        f'Deploying "{name}" from local charm "{charm.name}", revision 0',
-        err=True,
+        f'Deploying "{name}" from local charm "{charm.name}", revision 0'
     )
 
 

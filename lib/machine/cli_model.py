@@ -21,6 +21,7 @@ from machine.console import (
     controller,
     duration,
     emit,
+    inform,
     model_name,
 )
 from machine.tabular import table
@@ -51,7 +52,7 @@ def add_model(
     client.add_model(name, _settings(config or ()))
     if not no_switch:
         client.switch(name)
-    typer.echo(f"Added '{name}' model on {CLOUD} for user '{USER}'", err=True)
+    inform(f"Added '{name}' model on {CLOUD} for user '{USER}'")
 
 
 def destroy_model(
@@ -87,7 +88,7 @@ def destroy_model(
     for left in controller().destroy_model(model, force, limit):
         applications = f", {left} application(s)" if left else ""
         typer.echo(f"Waiting for model to be removed{applications}...", err=True)
-    typer.echo("Model destroyed.", err=True)
+    inform("Model destroyed.")
 
 
 def _confirm(described: Mapping[str, Any]) -> None:
@@ -172,7 +173,7 @@ def switch(
     if wanted.rstrip(":") != CONTROLLER:
         client.switch(model_name(wanted))
     after = _place(client.current_model())
-    typer.echo(f"{before} (no change)" if before == after else f"{before} -> {after}", err=True)
+    inform(f"{before} (no change)" if before == after else f"{before} -> {after}")
 
 
 def _place(model: str | None) -> str:

@@ -217,10 +217,29 @@ def test_show_task_and_operation_wait_for_the_end(juju: jubilant.Juju):
 
 
 def test_commands_take_the_options_of_jujus_own_log(juju: jubilant.Juju):
-    options = ("--debug", "--quiet", "--verbose", "--show-log", "--logging-config=<root>=DEBUG")
+    options = ("--debug", "--verbose", "--show-log", "--logging-config=<root>=DEBUG")
     assert juju.cli("config", "db", "prefix", *options) == "user\n"
-    assert juju.cli("config", "db", "prefix", "-q", "-v", "-B", "--no-browser-login") == "user\n"
+    assert juju.cli("config", "db", "prefix", "-q", "-B", "--no-browser-login") == "user\n"
+    assert juju.cli("config", "db", "prefix", "--quiet") == "user\n"
     assert juju.cli("exec", "-q", "--unit", "db/0", "--", "echo", "-q") == "-q\n"
+
+
+def run(juju: jubilant.Juju, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [juju.cli_binary, arguments[0], "-m", "test", *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_quiet_are_told_answers_and_errors_alone(juju: jubilant.Juju):
+    loud, quiet = (run(juju, "run", "db/0", "rotate", *q) for q in ((), ("--quiet",)))
+    assert re.search(r"Running operation \d+ with 1 task\n", loud.stderr)
+    assert re.search(r"\d\d:\d\d:\d\d ", loud.stderr)
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    assert "count:" in quiet.stdout
+    failed = run(juju, "exec", "-q", "--unit", "db/0", "--", "echo no >&2; exit 3")
+    assert (failed.returncode, failed.stderr.splitlines()[0]) == (1, "no")
+    assert "ERROR the following task failed" in failed.stderr
+    assert run(juju, "status", "-q", "nobody").stderr == ""
+    assert run(juju, "status", "nobody").stderr == "Nothing matched specified filter.\n"
 
 
 def test_operations_are_none_of_machines(juju: jubilant.Juju):
@@ -258,6 +277,10 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
         (("status", "-m", "elsewhere:test"), 1, "ERROR controller elsewhere not found"),
         (("status", "-m", "bob/test"), 1, "ERROR model machine:bob/test not found"),
         (("exec", "--machine", "0", "true"), 1, "ERROR exec --machine is not offered"),
+        (
+            *(("config", "db", "--quiet", "--verbose"), 1),
+            'ERROR "verbose" and "quiet" flags clash, please use one or the other, not both',
+        ),
         (("status", "--fast"), 2, "ERROR No such option: --fast"),
         (("config", "nobody"), 1, 'ERROR application "nobody" not found'),
         (("config", "web", "colour"), 1, 'ERROR key "colour" not found in "web"'),

@@ -310,6 +310,45 @@ def test_refusals_have_jujus_exit_codes(
     assert returned == code
 
 
+@pytest.mark.parametrize(
+    ("options", "refused_option"),
+    [
+        (("--to", "0"), "--num-units or --to"),
+        (("-n", "2"), "--num-units or --to"),
+        (("-n", "1", "--to", "0"), "--num-units or --to"),
+        (("--constraints", "mem=1G", "--to", "0"), "--constraints"),
+    ],
+)
+def test_a_subordinate_is_not_placed(
+    juju: jubilant.Juju, subordinate: Path, options: tuple[str, ...], refused_option: str
+):
+    told = refused(juju, "deploy", str(subordinate), *options)[1]
+    assert told == f"ERROR cannot use {refused_option} with subordinate application\n"
+    assert "lodger" not in juju.status().apps
+
+
+def test_one_unit_of_a_subordinate_is_what_is_meant_without_a_number(
+    juju: jubilant.Juju, subordinate: Path
+):
+    juju.cli("deploy", str(subordinate), "-n", "1")
+    assert juju.status().apps["lodger"].units == {}
+    juju.remove_application("lodger")
+    juju.wait(lambda s: "lodger" not in s.apps, delay=0.1, timeout=PATIENCE, successes=1)
+
+
+@pytest.fixture
+def subordinate(tmp_path: Path) -> Path:
+    """The folder of a charm whose units live with others'."""
+    folder = tmp_path / "lodger"
+    folder.mkdir()
+    (folder / "charmcraft.yaml").write_text(
+        "name: lodger\ntype: charm\nsummary: Lives with others.\ndescription: None.\n"
+        "subordinate: true\nbase: ubuntu@24.04\nplatforms: {amd64: }\nparts: {}\n"
+        "requires: {host: {interface: juju-info, scope: container}}\n"
+    )
+    return folder
+
+
 def test_another_model_is_not_found(juju: jubilant.Juju):
     other = jubilant.Juju(cli_binary=juju.cli_binary, model="other")
     with pytest.raises(jubilant.CLIError) as refusal:

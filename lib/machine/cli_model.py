@@ -109,6 +109,10 @@ def models(
     named: ControllerOption = "",
     every: Annotated[bool, typer.Option("--all", help="Accepted.")] = False,
     utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
+    with_uuid: Annotated[bool, typer.Option("--uuid", help="List their ids as well.")] = False,
+    exact_time: Annotated[
+        bool, typer.Option("--exact-time", help="Accepted: no connection is recorded.")
+    ] = False,
 ) -> None:
     """List the models."""
     check_controller(named)
@@ -118,16 +122,19 @@ def models(
         emit({"models": found, **({"current-model": current} if current else {})}, form)
         return
     typer.echo(f"Controller: {CONTROLLER}\n")
-    header = ("Model", "Cloud/Region", "Type", "Status", "Machines", "Units", "Access")
-    rows = [_row(m, current) for m in sorted(found, key=lambda m: m["short-name"])]
+    uuid = ("UUID",) * with_uuid
+    header = ("Model", *uuid, "Cloud/Region", "Type", "Status", "Machines", "Units", "Access")
+    ordered = sorted(found, key=lambda m: m["short-name"])
+    rows = [_row(m, current, with_uuid=with_uuid) for m in ordered]
     typer.echo(table((*header, "Last connection"), rows))
 
 
-def _row(model: Mapping[str, Any], current: str | None) -> tuple[str, ...]:
+def _row(model: Mapping[str, Any], current: str | None, *, with_uuid: bool) -> tuple[str, ...]:
     name = model["short-name"]
     user = model["users"][USER]
     return (
         f"{name}*" if name == current else name,
+        *(model["model-uuid"],) * with_uuid,
         model["cloud"],
         model["type"],
         model["status"]["current"],

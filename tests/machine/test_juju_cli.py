@@ -242,6 +242,16 @@ def test_the_quiet_are_told_answers_and_errors_alone(juju: jubilant.Juju):
     assert run(juju, "status", "nobody").stderr == "Nothing matched specified filter.\n"
 
 
+def test_models_with_their_ids(juju: jubilant.Juju):
+    model = juju.show_model()
+    for more in ((), ("--exact-time",)):
+        listed = juju.cli("models", "--uuid", *more, include_model=False).splitlines()
+        header, row = listed[2].split(), listed[3].split()
+        assert header[:3] == ["Model", "UUID", "Cloud/Region"]
+        assert row[:3] == ["test*", model.model_uuid, "localhost"]
+        assert listed[3].endswith("never connected")
+
+
 def test_operations_are_none_of_machines(juju: jubilant.Juju):
     juju.run("db/0", "rotate")
     assert json.loads(juju.cli("operations", "--format=json", "--machines=0")) == {}

@@ -13,7 +13,7 @@ import yaml
 
 from machine.cli_offer import consumed
 from machine.client import BundleError
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, inform, units_of
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, inform
 from machine.juju_client import JujuClient
 from machine.version import SPACE
 
@@ -280,12 +280,9 @@ def resolved(
     if not every and not units:
         raise CommandError("no unit specified")
     client = agent(model)
-    failed = [
-        name
-        for name, unit in units_of(client.status()).items()
-        if unit["workload-status"]["current"] == "error"
-    ]
-    for unit in failed if every else units or ():
+    if every:
+        client.resolve_all(not no_retry)
+    for unit in units or ():
         client.resolved(unit, not no_retry)
 
 

@@ -16,6 +16,9 @@ import jubilant
 import pytest
 import yaml
 
+from machine import cli
+from machine.client import Client
+
 HERE = Path(__file__).parent
 LIB = HERE.parents[1] / "lib"
 PATIENCE = 60.0
@@ -240,6 +243,16 @@ def test_the_quiet_are_told_answers_and_errors_alone(juju: jubilant.Juju):
     assert "ERROR the following task failed" in failed.stderr
     assert run(juju, "status", "-q", "nobody").stderr == ""
     assert run(juju, "status", "nobody").stderr == "Nothing matched specified filter.\n"
+
+
+def test_all_that_are_in_error_are_those_of_when_it_is_asked(
+    juju: jubilant.Juju, monkeypatch: pytest.MonkeyPatch
+):
+    """None is, whatever was read before: a unit may leave error at any time."""
+    before = juju.cli("status", "--format=json").replace('"active"', '"error"')
+    monkeypatch.setattr(Client, "status", lambda _: json.loads(before))
+    monkeypatch.setenv("MACHINE_SOCKET", str(Path(juju.cli_binary).parent / "socket"))
+    assert cli.main(["resolved", "-m", "test", "--all"]) == 0
 
 
 def test_models_with_their_ids(juju: jubilant.Juju):

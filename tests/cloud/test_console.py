@@ -58,7 +58,7 @@ zero byte (RFC 8017, 7.1.1); with a server's key about one in 180 does."""
 
 @pytest.fixture
 def url(t1: Guest, connection: Connection) -> str:
-    """A fresh address of the screen: tokens end after ten minutes."""
+    """A fresh address of the screen: tokens end after an hour."""
     server = connection.compute.find_server("t1", ignore_missing=False)
     return connection.compute.create_console(server, console_type="spice-html5")["url"]
 

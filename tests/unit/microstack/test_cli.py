@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from machine.client import ActionResult, ChangeError, LogLine
-from microstack import actions, cli, clouds, settings, status
+from microstack import actions, cli, cloud, clouds, settings, status
 from microstack.cli import run
 from microstack.errors import UsageFailure
 from microstack.installation import Installation
@@ -318,6 +318,20 @@ class TestLogs:
         folder.mkdir(parents=True)
         for name in names:
             (folder / f"{name}.log").write_text("started\n")
+
+
+def test_an_interrupted_launch_says_what_may_be_there(
+    installation: FakeInstallation, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cloud, "connect", interrupt)
+    assert run(["launch", "t1"]) == 130
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "error: interrupted; a guest that Nova was asked for already goes on starting",
+        "hint: ./microstack openstack server list",
+    ]
 
 
 def test_watching_shows_each_status(

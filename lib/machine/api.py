@@ -62,6 +62,7 @@ class Api:
             "remove_application": self._remove_application,
             "remove_relation": self._remove_relation,
             "remove_unit": self._remove_unit,
+            "resolve_all": self._resolve_all,
             "resolved": self._resolved,
             "set_config": self._set_config,
             "status": self._status,
@@ -193,6 +194,11 @@ class Api:
 
     def _update_status(self) -> None:
         self._store.commit(changes.update_status(self._store.model, time.time()))
+
+    def _resolve_all(self, retry: bool) -> None:
+        failed = [u for u in self._store.model.units.values() if u.agent.current == "error"]
+        for unit in failed:
+            self._resolved(unit.name, retry)
 
     def _resolved(self, unit: str, retry: bool) -> None:
         model = self._store.model

@@ -13,7 +13,7 @@ import yaml
 
 from machine.cli_offer import consumed
 from machine.client import BundleError
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, units_of
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, inform
 from machine.juju_client import JujuClient
 from machine.version import SPACE
 
@@ -91,14 +91,18 @@ def deploy(
     check_constraints(constraints or ())
     spec = {
         "options": config_options(config or (), application),
-        "num_units": num_units,
+        "num_units": num_units if num_units != 1 else None,
         "resources": {k: str(Path(v).resolve()) for k, v in pairs(resource or ()).items()},
         "storage": pairs(storage or ()),
         "bindings": _bindings(bind or ""),
         "trust": trust,
     }
     given = {key: value for key, value in spec.items() if value}
-    _deploy_charm(agent(model), _charm_path(charm), application, given, storages)
+    of_principals = {
+        "--constraints": any(constraints or ()),
+        "--num-units or --to": bool(to) or "num_units" in given,
+    }
+    _deploy_charm(agent(model), _charm_path(charm), application, given, storages, of_principals)
 
 
 def _refuse(given: Mapping[str, object], what: str) -> None:
@@ -178,8 +182,12 @@ def _deploy_charm(
     application: str | None,
     spec: Mapping[str, Any],
     storages: Sequence[str],
+    of_principals: Mapping[str, bool],
 ) -> None:
-    """Deploy one charm, as a bundle of one application, whose unit gets detached storage."""
+    """Deploy one charm, as a bundle of one application, whose unit gets detached storage.
+
+    `of_principals` says which of the options that a subordinate cannot have are given.
+    """
     # Here, for the other commands start faster without it.
     from machine.charm import CharmError, load_charm
 
@@ -187,11 +195,12 @@ def _deploy_charm(
         charm = load_charm(path)
     except CharmError as e:
         raise CommandError(str(e)) from None
+    for option, given in of_principals.items():
+        if charm.subordinate and given:
+            raise CommandError(f"cannot use {option} with subordinate application")
     name = application or charm.name
     if name in client.status()["applications"]:
         raise CommandError(f'cannot add application "{name}": application already exists')
-    if charm.subordinate and "num_units" in spec:
-        raise CommandError("cannot use --num-units or --to with subordinate application")
     units = {} if charm.subordinate else {"num_units": 1}
     described = {**units, **spec, "charm": str(path)}
     # The folder is for root alone: options may hold what others must not read.
@@ -205,10 +214,9 @@ def _deploy_charm(
             raise CommandError(
                 re.sub(rf"(?m)^{re.escape(str(bundle))}:\d+: ", "", str(e))
             ) from None
-    typer.echo(
+    inform(
         f'Located local charm "{charm.name}", revision 0\n'
-        f'Deploying "{name}" from local charm "{charm.name}", revision 0',
-        err=True,
+        f'Deploying "{name}" from local charm "{charm.name}", revision 0'
     )
 
 
@@ -272,12 +280,9 @@ def resolved(
     if not every and not units:
         raise CommandError("no unit specified")
     client = agent(model)
-    failed = [
-        name
-        for name, unit in units_of(client.status()).items()
-        if unit["workload-status"]["current"] == "error"
-    ]
-    for unit in failed if every else units or ():
+    if every:
+        client.resolve_all(not no_retry)
+    for unit in units or ():
         client.resolved(unit, not no_retry)
 
 

@@ -21,6 +21,7 @@ from machine.console import (
     controller,
     duration,
     emit,
+    inform,
     model_name,
 )
 from machine.tabular import table
@@ -51,7 +52,7 @@ def add_model(
     client.add_model(name, _settings(config or ()))
     if not no_switch:
         client.switch(name)
-    typer.echo(f"Added '{name}' model on {CLOUD} for user '{USER}'", err=True)
+    inform(f"Added '{name}' model on {CLOUD} for user '{USER}'")
 
 
 def destroy_model(
@@ -87,7 +88,7 @@ def destroy_model(
     for left in controller().destroy_model(model, force, limit):
         applications = f", {left} application(s)" if left else ""
         typer.echo(f"Waiting for model to be removed{applications}...", err=True)
-    typer.echo("Model destroyed.", err=True)
+    inform("Model destroyed.")
 
 
 def _confirm(described: Mapping[str, Any]) -> None:
@@ -108,6 +109,10 @@ def models(
     named: ControllerOption = "",
     every: Annotated[bool, typer.Option("--all", help="Accepted.")] = False,
     utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
+    with_uuid: Annotated[bool, typer.Option("--uuid", help="List their ids as well.")] = False,
+    exact_time: Annotated[
+        bool, typer.Option("--exact-time", help="Accepted: no connection is recorded.")
+    ] = False,
 ) -> None:
     """List the models."""
     check_controller(named)
@@ -117,16 +122,19 @@ def models(
         emit({"models": found, **({"current-model": current} if current else {})}, form)
         return
     typer.echo(f"Controller: {CONTROLLER}\n")
-    header = ("Model", "Cloud/Region", "Type", "Status", "Machines", "Units", "Access")
-    rows = [_row(m, current) for m in sorted(found, key=lambda m: m["short-name"])]
+    uuid = ("UUID",) * with_uuid
+    header = ("Model", *uuid, "Cloud/Region", "Type", "Status", "Machines", "Units", "Access")
+    ordered = sorted(found, key=lambda m: m["short-name"])
+    rows = [_row(m, current, with_uuid=with_uuid) for m in ordered]
     typer.echo(table((*header, "Last connection"), rows))
 
 
-def _row(model: Mapping[str, Any], current: str | None) -> tuple[str, ...]:
+def _row(model: Mapping[str, Any], current: str | None, *, with_uuid: bool) -> tuple[str, ...]:
     name = model["short-name"]
     user = model["users"][USER]
     return (
         f"{name}*" if name == current else name,
+        *(model["model-uuid"],) * with_uuid,
         model["cloud"],
         model["type"],
         model["status"]["current"],
@@ -172,7 +180,7 @@ def switch(
     if wanted.rstrip(":") != CONTROLLER:
         client.switch(model_name(wanted))
     after = _place(client.current_model())
-    typer.echo(f"{before} (no change)" if before == after else f"{before} -> {after}", err=True)
+    inform(f"{before} (no change)" if before == after else f"{before} -> {after}")
 
 
 def _place(model: str | None) -> str:

@@ -20,6 +20,7 @@ from machine.console import (
     chosen,
     controller,
     emit,
+    inform,
     model_name,
 )
 from machine.offer_url import OfferUrl, parse_offer_url
@@ -64,7 +65,7 @@ def offer(
     client = agent(path or model)
     url = client.offer(application, endpoints.split(","), given)
     listed = ", ".join(endpoints.split(","))
-    typer.echo(f'Application "{application}" endpoints [{listed}] available at "{url}"', err=True)
+    inform(f'Application "{application}" endpoints [{listed}] available at "{url}"')
 
 
 def consume(
@@ -80,7 +81,7 @@ def consume(
     if not _NAME.fullmatch(given):
         raise CommandError(f'invalid application name "{given}"')
     controller().consume(chosen(model), known.model, known.offer, given)
-    typer.echo(f"Added {USER}/{known.model}.{known.offer} as {given}", err=True)
+    inform(f"Added {USER}/{known.model}.{known.offer} as {given}")
 
 
 def consumed(end: str, model: str | None) -> str:

@@ -14,7 +14,16 @@ import typer
 import yaml
 
 from machine.client import ActionResult, Queued, TimeoutExpiredError
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
+from machine.console import (
+    CommandError,
+    Format,
+    FormatOption,
+    ModelOption,
+    agent,
+    duration,
+    emit,
+    inform,
+)
 from machine.juju_client import JujuClient
 
 _EXEC = "juju-exec"
@@ -110,23 +119,23 @@ def _announce(queued: Queued, background: bool) -> None:
     if queued.errors:
         what = "some" if tasks else "any"
         errors = "\n".join(queued.errors.values())
-        typer.echo(f"Operation failed to schedule {what} tasks:\n{errors}", err=True)
+        inform(f"Operation failed to schedule {what} tasks:\n{errors}")
     if not tasks:
         return
     done, number = "Scheduled" if background else "Running", queued.operation
     if background and len(tasks) == 1:
-        typer.echo(f"{done} operation {number} with task {next(iter(tasks.values()))}", err=True)
+        inform(f"{done} operation {number} with task {next(iter(tasks.values()))}")
     else:
         plural = "s" * (len(tasks) > 1)
-        typer.echo(f"{done} operation {number} with {len(tasks)} task{plural}", err=True)
+        inform(f"{done} operation {number} with {len(tasks)} task{plural}")
         for unit, task in tasks.items():
-            typer.echo(f"  - task {task} on {unit}", err=True)
+            inform(f"  - task {task} on {unit}")
     if not background:
-        typer.echo(err=True)
+        inform("")
         return
-    typer.echo(f"Check operation status with 'juju show-operation {number}'", err=True)
+    inform(f"Check operation status with 'juju show-operation {number}'")
     which = next(iter(tasks.values())) if len(tasks) == 1 else "<id>"
-    typer.echo(f"Check task status with 'juju show-task {which}'", err=True)
+    inform(f"Check task status with 'juju show-task {which}'")
 
 
 def _results(client: JujuClient, queued: Queued, timeout: float | None) -> list[ActionResult]:
@@ -163,7 +172,7 @@ def _check(results: Iterable[ActionResult]) -> None:
 
 def _told(line: str) -> None:
     """Print what an action logs, as it comes."""
-    typer.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
+    inform(f"{time.strftime('%H:%M:%S')} {line}")
 
 
 def print_results(results: Sequence[ActionResult], form: Format) -> None:

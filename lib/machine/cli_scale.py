@@ -14,7 +14,7 @@ from machine.cli_change import (
     listed,
     pairs,
 )
-from machine.console import CommandError, ModelOption, agent, units_of
+from machine.console import CommandError, ModelOption, agent, inform, units_of
 from machine.juju_client import JujuClient
 
 _Application = Annotated[str, typer.Argument(help="The application.")]
@@ -161,7 +161,7 @@ def refresh(
     charm = client.refresh(application, path.resolve(), options, files)
     if trust:
         client.trust(application, True)
-    typer.echo(f'Added local charm "{charm}" to the model', err=True)
+    inform(f'Added local charm "{charm}" to the model')
 
 
 def expose(

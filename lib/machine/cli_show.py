@@ -13,7 +13,16 @@ from typing import Annotated, Any
 import typer
 
 from machine.client import LogLine, RelationRecord
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
+from machine.console import (
+    CommandError,
+    Format,
+    FormatOption,
+    ModelOption,
+    agent,
+    duration,
+    emit,
+    inform,
+)
 from machine.selection import select
 from machine.summary import format_oneline, format_summary
 from machine.tabular import format_tabular
@@ -96,7 +105,7 @@ def status(
                 if selectors
                 else f'\nModel "{USER}/{found["model"]["name"]}" is empty.'
             )
-            typer.echo(nothing, err=True)
+            inform(nothing)
 
     if watch is None:
         show(client.status())

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit
+from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, inform
 from machine.tabular import attachments, table
 
 _Storages = Annotated[list[str], typer.Argument(metavar="STORAGE...", help="Which, e.g. data/0.")]
@@ -32,7 +32,7 @@ def storage(
     if form in (Format.JSON, Format.YAML):
         emit({"storage": instances} if instances else {}, form)
     elif not instances:
-        typer.echo("No storage to display.", err=True)
+        inform("No storage to display.")
     else:
         rows = [row for name, instance in instances.items() for row in _rows(name, instance)]
         typer.echo(table(("Unit", "Storage ID", "Type", "Status", "Location"), rows))
@@ -81,7 +81,7 @@ def add_storage(
     for text in directives:
         name, _, directive = text.partition("=")
         for added in client.add_storage(unit, name, directive):
-            typer.echo(f"added storage {added} to {unit}", err=True)
+            inform(f"added storage {added} to {unit}")
 
 
 def attach_storage(
@@ -93,7 +93,7 @@ def attach_storage(
     client = agent(model)
     for name in storages:
         client.attach_storage(unit, name)
-        typer.echo(f"attaching {name} to {unit}", err=True)
+        inform(f"attaching {name} to {unit}")
 
 
 def detach_storage(
@@ -106,7 +106,7 @@ def detach_storage(
     client = agent(model)
     for name in storages:
         client.detach_storage(name)
-        typer.echo(f"detaching {name}", err=True)
+        inform(f"detaching {name}")
 
 
 def remove_storage(
@@ -131,4 +131,4 @@ def remove_storage(
             )
     for name in storages:
         client.detach_storage(name, kept=False)
-        typer.echo(f"removing {name}", err=True)
+        inform(f"removing {name}")

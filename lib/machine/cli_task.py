@@ -11,7 +11,16 @@ import typer
 
 from machine.cli_run import as_task, by_operation, print_results
 from machine.client import ChangeError, TimeoutExpiredError, action_result
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, duration, emit
+from machine.console import (
+    CommandError,
+    Format,
+    FormatOption,
+    ModelOption,
+    agent,
+    duration,
+    emit,
+    inform,
+)
 from machine.juju_client import JujuClient
 from machine.tabular import table
 
@@ -42,7 +51,7 @@ def actions(
     elif described:
         typer.echo(table(("Action", "Description"), list(described.items())))
     else:
-        typer.echo(f"No actions defined for {application}.", err=True)
+        inform(f"No actions defined for {application}.")
 
 
 def show_action(

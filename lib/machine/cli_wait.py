@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from machine.client import TimeoutExpiredError
-from machine.console import CommandError, Format, ModelOption, agent, duration, emit
+from machine.console import CommandError, Format, ModelOption, agent, duration, emit, inform
 from machine.goal_query import QueryError, parse
 from machine.juju_client import JujuClient
 
@@ -53,7 +53,7 @@ def wait_for(
     except QueryError as e:
         raise CommandError(str(e)) from None
     if summary:
-        typer.echo(f'{kind.capitalize()} "{name}" is running', err=True)
+        inform(f'{kind.capitalize()} "{name}" is running')
         plain = {key: v for key, v in entity.items() if not isinstance(v, Mapping)}
         emit({"properties": plain}, Format.YAML)
 
@@ -67,11 +67,11 @@ def _reached(
         if entity is None and seen:
             raise CommandError(f"{kind} {name} removed")
         if entity is None:
-            typer.echo(f'{kind} "{name}" not found, waiting...', err=True)
+            inform(f'{kind} "{name}" not found, waiting...')
         elif goal(entity):
             return entity
         else:
-            typer.echo(f'{kind} "{name}" found, waiting...', err=True)
+            inform(f'{kind} "{name}" found, waiting...')
         seen = entity is not None
     raise CommandError(f"{kind} {name} removed")
 

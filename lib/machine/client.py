@@ -336,6 +336,10 @@ class Client:
         """Run a unit's failed hook again now, or count it as done."""
         self._call("resolved", unit=unit, retry=retry)
 
+    def resolve_all(self, retry: bool = True) -> None:
+        """Do so for all units that are in error when the agent is asked."""
+        self._call("resolve_all", retry=retry)
+
     def update_status(self) -> None:
         """Let every unit that is not active look again now, by its update-status hook."""
         self._call("update_status")

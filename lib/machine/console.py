@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +20,16 @@ from machine.juju_client import JujuClient
 from machine.version import CONTROLLER, USER
 
 SOCKET_VARIABLE = "MACHINE_SOCKET"
+
+
+@dataclass
+class _Told:
+    """What this command, with all its threads, tells beside its answer."""
+
+    quiet: bool = False
+
+
+_TOLD = _Told()
 
 
 class CommandError(Exception):
@@ -126,6 +138,22 @@ def units_of(status: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         for name, unit in application.get("units", {}).items():
             found |= {name: unit, **unit.get("subordinates", {})}
     return found
+
+
+@contextlib.contextmanager
+def quietly(quiet: bool) -> Generator[None]:
+    """Within this, `inform` says nothing if `quiet`."""
+    before, _TOLD.quiet = _TOLD.quiet, quiet
+    try:
+        yield
+    finally:
+        _TOLD.quiet = before
+
+
+def inform(message: str) -> None:
+    """Tell the user what is done; warnings, errors and answers are told to the quiet as well."""
+    if not _TOLD.quiet:
+        typer.echo(message, err=True)
 
 
 def emit(value: Any, form: Format) -> None:

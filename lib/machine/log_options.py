@@ -1,4 +1,4 @@
-"""The options that every command of Juju takes, of its own log and of logging in."""
+"""The options that every command of Juju takes, of what it tells, its own log and logging in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+
+from machine.console import CommandError, quietly
 
 _OPTIONS = {
     "debug": (bool, False, ("--debug",)),
@@ -21,12 +23,20 @@ _OPTIONS = {
 
 
 def with_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with these options, which it need not know: it has no such log, and no login."""
+    """The command with these options, which it need not know: it has no such log, and no login.
+
+    What it informs of is not told with `--quiet` (juju/cmd, logging.go).
+    """
     signature = inspect.signature(command, eval_str=True)
 
     @functools.wraps(command)
-    def run(*arguments: Any, **options: Any) -> Any:
-        return command(*arguments, **{k: v for k, v in options.items() if k not in _OPTIONS})
+    def run(*arguments: Any, quiet: bool, verbose: bool, **options: Any) -> Any:
+        if quiet and verbose:
+            raise CommandError(
+                '"verbose" and "quiet" flags clash, please use one or the other, not both'
+            )
+        with quietly(quiet):
+            return command(*arguments, **{k: v for k, v in options.items() if k not in _OPTIONS})
 
     added = (
         inspect.Parameter(

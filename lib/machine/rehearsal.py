@@ -3,10 +3,13 @@
 A hook is a new process: what Python and ops do once in a process, caches, lazy imports and the
 specialising of code, would be done in each. After a rehearsal it is done for all of them.
 Measured: a no-op hook takes 8.4 ms instead of 8.9, with 1,540 page faults instead of 1,715.
+
+What a rehearsal shows as well is which pages of memory a hook copies.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -20,6 +23,7 @@ from pathlib import Path
 import ops
 
 from machine import ops_in_process
+from machine.copied_pages import Pages, copied_by
 from machine.version import JUJU_VERSION
 
 _TIMES = 20
@@ -39,14 +43,38 @@ def run() -> None:
         sys.stderr.write(f"no rehearsal of hooks: {traceback.format_exc()}")
 
 
+def copied() -> list[Pages]:
+    """The pages that a hook's process copies, whatever its charm: those of Python and ops.
+
+    None where it fails; then hooks copy each when they write to it.
+    """
+    try:
+        with _stage() as folder:
+            return copied_by(lambda: _hook(folder))
+    except (Exception, SystemExit):
+        sys.stderr.write(f"the pages that hooks copy are not known: {traceback.format_exc()}")
+        return []
+
+
 def _rehearse() -> None:
+    with _stage() as folder:
+        for _ in range(_TIMES):
+            _hook(folder)
+
+
+@contextmanager
+def _stage() -> Generator[str, None, None]:
+    """A charm's folder, for as long as hooks are rehearsed."""
     with tempfile.TemporaryDirectory() as folder, _nothing_changed():
         Path(folder, "metadata.yaml").write_text(_METADATA)
-        for _ in range(_TIMES):
-            os.environ.clear()
-            os.environ.update(_environment(folder))
-            ops.main(_charm())
-            _forget_loggers()
+        yield folder
+
+
+def _hook(folder: str) -> None:
+    os.environ.clear()
+    os.environ.update(json.loads(json.dumps(_environment(folder))))
+    ops.main(_charm())
+    _forget_loggers()
 
 
 def _charm() -> type[ops.CharmBase]:

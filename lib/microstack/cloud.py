@@ -39,9 +39,15 @@ GUESTS = NETWORK | {"nova", "nova-compute", "glance", "placement"}
 HYPERVISOR_TIMEOUT = 120.0
 """Seconds for a first hypervisor to report to Nova; slow machines ask QEMU for half a minute."""
 
-PATIENCE: Mapping[str, float] = {"status_code_retries": 60, "status_code_retry_delay": 0.5}
-"""How often, and after how many seconds, to ask again a service that answers 503: after a fault
-those that check tokens are back before Keystone is."""
+PATIENCE: dict[str, Any] = {
+    "connect_retries": 60,
+    "connect_retry_delay": 0.5,
+    "status_code_retries": 60,
+    "status_code_retry_delay": 0.5,
+}
+"""How often, and after how many seconds, to ask again a service that takes no connection, as it
+is started again where its configuration has changed, or answers 503: after a fault those that
+check tokens are back before Keystone is."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +195,7 @@ def connect() -> Connection:
         config_files=files, load_envvars=False, session_constructor=cast("Any", _session)
     )
     try:
-        connection = Connection(config=config.get_one(CLOUD))
+        connection = Connection(config=config.get_one(CLOUD, **PATIENCE))
     except ConfigException as error:
         raise Failure(f"no credentials for the cloud: {error}", f"{program()} up") from None
     with refusals():

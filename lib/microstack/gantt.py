@@ -72,7 +72,9 @@ Neighbours = Mapping[tuple[str, str], frozenset[str]]
 
 
 def kind_of(hook: str) -> Kind:
-    """Classify a hook by its name."""
+    """Classify a hook by its name, or by what an action is recorded as."""
+    if hook.startswith("action "):
+        return "action"
     if hook in SETUP_HOOKS:
         return "setup"
     if hook == "config-changed":
@@ -87,12 +89,16 @@ def critical_path(bars: Iterable[Bar], neighbours: Neighbours) -> list[Step]:
 
     A hook is let go by whichever came last: the hook before it on the same unit, or, for one
     that brings news of a relation, the last hook of an application at the other end that ended
-    before it.
+    before it. An action is what somebody asked for, and keeps nothing from being up.
     """
     bars = list(bars)
     span = max(spans(bars), key=lambda span: span.ended - span.started, default=None)
     hooks = sorted(
-        (bar for bar in bars if bar.kind != "service" and span and span.covers(bar)),
+        (
+            bar
+            for bar in bars
+            if bar.kind not in ("service", "action") and span and span.covers(bar)
+        ),
         key=lambda bar: (bar.ended, bar.started),
     )
     steps: list[Step] = []

@@ -40,7 +40,7 @@ OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
 
 
 class Machine(Protocol):
-    """What the command line uses of `machine.client.Client`."""
+    """What the command line uses of `machine.juju_client.JujuClient`."""
 
     def deploy(
         self, bundle: Path, overlays: Sequence[Path] = (), dry_run: bool = False
@@ -62,6 +62,10 @@ class Machine(Protocol):
 
     def config(self, app: str) -> dict[str, Any]:
         """Return the options that have a value."""
+        ...
+
+    def juju_config(self, application: str) -> dict[str, Any]:
+        """Return all options, as `juju config --format json` has them."""
         ...
 
     def set_config(
@@ -216,10 +220,10 @@ class Installation:
         Raises:
             Failure: there is no agent to talk to.
         """
-        from machine.client import Client
+        from machine.juju_client import JujuClient
 
         self._require_running(self.layout.machine_socket)
-        return Client(self.layout.machine_socket)
+        return JujuClient(self.layout.machine_socket)
 
     def services(self) -> Services:
         """Return a client of the snap runtime.

@@ -93,7 +93,7 @@ class Guest:
     Attributes:
         address: its floating address.
         ssh: the command that logs in.
-        console: address of its screen, for a browser; holds a token that lasts ten minutes.
+        console: address of its screen, for a browser; holds a token that lasts an hour.
     """
 
     name: str
@@ -360,7 +360,7 @@ def _wait_for_ssh(connection: Connection, server: Server, address: str) -> None:
         raise Failure(
             f"no ssh server answers on {address} after {SSH_TIMEOUT:g} s; "
             f"the console of {server.name} ends with:\n{output}",
-            f"{program()} openstack console url show {server.name}",
+            f"{program()} openstack console url show --spice {server.name}",
         ) from None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -63,8 +64,7 @@ def service_logs(
             typer.echo(name)
         return
     if service not in files:
-        hint = f"there are: {', '.join(files)}"
-        raise UsageFailure(f"there is no log of a service {service}", hint)
+        raise _no_such_log(service, files)
     path = str(files[service])
     arguments = [f"--lines={lines}", *(["-F"] if follow else []), path]
     os.execvp("tail", ["tail", *arguments])  # noqa: S606 - no shell is wanted
@@ -72,8 +72,21 @@ def service_logs(
 
 def log_files(layout: Layout) -> dict[str, Path]:
     """Return the logs of services and of the appliance's own processes, by name."""
-    found = [*layout.service_log.glob("*.log"), *layout.log.glob("*.log")]
-    return {path.stem: path for path in sorted(found)}
+    folders = (layout.service_log, layout.log)
+    return {
+        path.stem: path for folder in folders for path in sorted(folder.glob("*.log"), key=_name)
+    }
+
+
+def _name(path: Path) -> str:
+    """Return what to sort by: the name itself, as `.` comes after `-`."""
+    return path.stem
+
+
+def _no_such_log(service: str, known: Iterable[str]) -> UsageFailure:
+    near = difflib.get_close_matches(service, list(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"{program()} logs lists them"
+    return UsageFailure(f"there is no log of a service {service}", hint)
 
 
 def last_lines(layout: Layout, service: str, count: int = 3) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from microstack.errors import UsageFailure
-from microstack.installation import Installation
+from microstack.installation import Installation, Machine, program
 
 EXAMPLES = """\b
 Examples:
@@ -37,16 +38,27 @@ def config(
     if values or resets:
         client.set_config(application, values, resets)
     elif wanted:
-        typer.echo(value(client.config(application), wanted))
+        typer.echo(value(client, application, wanted))
     else:
         import yaml
 
         typer.echo(yaml.safe_dump(client.config(application), sort_keys=False).rstrip())
 
 
-def value(config: Mapping[str, Any], key: str) -> str:
-    """Return one option's value as text; empty where it has none."""
-    shown = config.get(key, "")
+def value(machine: Machine, application: str, key: str) -> str:
+    """Return one option's value as text; empty where it has none.
+
+    Raises:
+        UsageFailure: the application has no such option.
+    """
+    options: Mapping[str, Any] = machine.juju_config(application)["settings"]
+    if key not in options:
+        near = difflib.get_close_matches(key, list(options), n=1)
+        hint = (
+            f"did you mean {near[0]}?" if near else f"{program()} config {application} lists them"
+        )
+        raise UsageFailure(f"{application} has no option {key}", hint)
+    shown = options[key].get("value", "")
     return str(shown).lower() if isinstance(shown, bool) else str(shown)
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from microstack.installation import Installation
+from microstack.errors import Interrupted
+from microstack.installation import Installation, program
 from microstack.progress import progress
 
 EXAMPLES = """\b
@@ -40,7 +41,13 @@ def launch(
     installation = Installation.from_environment()
     installation.require_root()
     order = Order(name, image, flavor, network, key)
-    with progress(sys.stderr) as shown:
-        shown.step("connecting to the cloud")
-        guest = boot(cloud.connect(), order, installation.keys, shown.step, wait=wait)
+    try:
+        with progress(sys.stderr) as shown:
+            shown.step("connecting to the cloud")
+            guest = boot(cloud.connect(), order, installation.keys, shown.step, wait=wait)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted; a guest that Nova was asked for already goes on starting",
+            f"{program()} openstack server list",
+        ) from None
     typer.echo(guest)

@@ -43,10 +43,22 @@ CELLS = """
 """
 """The canvas as text cells: which of them show something."""
 
+TICKET = """
+async () => {
+    const { rsa_encrypt } = await import("/ticket.js");
+    const { RSAKey } = await import("/thirdparty/rsa.js");
+    const key = new RSAKey();
+    key.setPublic("f".repeat(256), "1");
+    return rsa_encrypt(key, "\\0");
+}
+"""
+"""A ticket as the page makes it. With the exponent 1 it is what OAEP encrypts, which begins with a
+zero byte (RFC 8017, 7.1.1); with a server's key about one in 180 does."""
+
 
 @pytest.fixture
 def url(t1: Guest, connection: Connection) -> str:
-    """A fresh address of the screen: tokens end after ten minutes."""
+    """A fresh address of the screen: tokens end after an hour."""
     server = connection.compute.find_server("t1", ignore_missing=False)
     return connection.compute.create_console(server, console_type="spice-html5")["url"]
 
@@ -103,6 +115,14 @@ def test_no_screen_without_a_token(url: str) -> None:
         with websocket(url, "0" * 36) as socket:
             socket.send(GREETING)
             socket.recv(timeout=30)
+
+
+def test_a_ticket_is_as_long_as_the_key_also_where_it_begins_with_a_zero(
+    url: str, page: Page
+) -> None:
+    page.goto(f"http://{urlsplit(url).netloc}/spice.html")
+    ticket: list[int] = page.evaluate(TICKET)
+    assert (len(ticket), ticket[0]) == (128, 0)
 
 
 def test_the_browser_shows_the_prompt_and_takes_keys(

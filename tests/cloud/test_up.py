@@ -37,6 +37,14 @@ def test_nova_compute_meets_its_conductor_at_once(cloud: Microstack) -> None:
     assert "Timed out waiting for nova-conductor" not in log.read_text(errors="replace")
 
 
+def test_a_first_guest_does_not_wait_for_nova_computes_helpers(cloud: Microstack) -> None:
+    """Each loads for a second: what copies disks, and what plugs guests into the network."""
+    everything = ["ps", "-ww", "-eo", "args"]  # where pytest has set COLUMNS, it cuts them off
+    running = subprocess.run(everything, capture_output=True, text=True, check=True)
+    for helper in ("nova.privsep.sys_admin_pctxt", "vif_plug_ovs.privsep.vif_plug"):
+        assert f"--privsep_context {helper} " in running.stdout
+
+
 def test_a_second_up_changes_nothing(cloud: Microstack) -> None:
     services = processes()
     again = cloud("up", timeout=60)

@@ -16,6 +16,9 @@ import jubilant
 import pytest
 import yaml
 
+from machine import cli
+from machine.client import Client
+
 HERE = Path(__file__).parent
 LIB = HERE.parents[1] / "lib"
 PATIENCE = 60.0
@@ -217,10 +220,49 @@ def test_show_task_and_operation_wait_for_the_end(juju: jubilant.Juju):
 
 
 def test_commands_take_the_options_of_jujus_own_log(juju: jubilant.Juju):
-    options = ("--debug", "--quiet", "--verbose", "--show-log", "--logging-config=<root>=DEBUG")
+    options = ("--debug", "--verbose", "--show-log", "--logging-config=<root>=DEBUG")
     assert juju.cli("config", "db", "prefix", *options) == "user\n"
-    assert juju.cli("config", "db", "prefix", "-q", "-v", "-B", "--no-browser-login") == "user\n"
+    assert juju.cli("config", "db", "prefix", "-q", "-B", "--no-browser-login") == "user\n"
+    assert juju.cli("config", "db", "prefix", "--quiet") == "user\n"
     assert juju.cli("exec", "-q", "--unit", "db/0", "--", "echo", "-q") == "-q\n"
+
+
+def run(juju: jubilant.Juju, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [juju.cli_binary, arguments[0], "-m", "test", *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_quiet_are_told_answers_and_errors_alone(juju: jubilant.Juju):
+    loud, quiet = (run(juju, "run", "db/0", "rotate", *q) for q in ((), ("--quiet",)))
+    assert re.search(r"Running operation \d+ with 1 task\n", loud.stderr)
+    assert re.search(r"\d\d:\d\d:\d\d ", loud.stderr)
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    assert "count:" in quiet.stdout
+    failed = run(juju, "exec", "-q", "--unit", "db/0", "--", "echo no >&2; exit 3")
+    assert (failed.returncode, failed.stderr.splitlines()[0]) == (1, "no")
+    assert "ERROR the following task failed" in failed.stderr
+    assert run(juju, "status", "-q", "nobody").stderr == ""
+    assert run(juju, "status", "nobody").stderr == "Nothing matched specified filter.\n"
+
+
+def test_all_that_are_in_error_are_those_of_when_it_is_asked(
+    juju: jubilant.Juju, monkeypatch: pytest.MonkeyPatch
+):
+    """None is, whatever was read before: a unit may leave error at any time."""
+    before = juju.cli("status", "--format=json").replace('"active"', '"error"')
+    monkeypatch.setattr(Client, "status", lambda _: json.loads(before))
+    monkeypatch.setenv("MACHINE_SOCKET", str(Path(juju.cli_binary).parent / "socket"))
+    assert cli.main(["resolved", "-m", "test", "--all"]) == 0
+
+
+def test_models_with_their_ids(juju: jubilant.Juju):
+    model = juju.show_model()
+    for more in ((), ("--exact-time",)):
+        listed = juju.cli("models", "--uuid", *more, include_model=False).splitlines()
+        header, row = listed[2].split(), listed[3].split()
+        assert header[:3] == ["Model", "UUID", "Cloud/Region"]
+        assert row[:3] == ["test*", model.model_uuid, "localhost"]
+        assert listed[3].endswith("never connected")
 
 
 def test_operations_are_none_of_machines(juju: jubilant.Juju):
@@ -258,6 +300,10 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
         (("status", "-m", "elsewhere:test"), 1, "ERROR controller elsewhere not found"),
         (("status", "-m", "bob/test"), 1, "ERROR model machine:bob/test not found"),
         (("exec", "--machine", "0", "true"), 1, "ERROR exec --machine is not offered"),
+        (
+            *(("config", "db", "--quiet", "--verbose"), 1),
+            'ERROR "verbose" and "quiet" flags clash, please use one or the other, not both',
+        ),
         (("status", "--fast"), 2, "ERROR No such option: --fast"),
         (("config", "nobody"), 1, 'ERROR application "nobody" not found'),
         (("config", "web", "colour"), 1, 'ERROR key "colour" not found in "web"'),
@@ -285,6 +331,45 @@ def test_refusals_have_jujus_exit_codes(
     returned, told = refused(juju, *arguments)
     assert complaint in told
     assert returned == code
+
+
+@pytest.mark.parametrize(
+    ("options", "refused_option"),
+    [
+        (("--to", "0"), "--num-units or --to"),
+        (("-n", "2"), "--num-units or --to"),
+        (("-n", "1", "--to", "0"), "--num-units or --to"),
+        (("--constraints", "mem=1G", "--to", "0"), "--constraints"),
+    ],
+)
+def test_a_subordinate_is_not_placed(
+    juju: jubilant.Juju, subordinate: Path, options: tuple[str, ...], refused_option: str
+):
+    told = refused(juju, "deploy", str(subordinate), *options)[1]
+    assert told == f"ERROR cannot use {refused_option} with subordinate application\n"
+    assert "lodger" not in juju.status().apps
+
+
+def test_one_unit_of_a_subordinate_is_what_is_meant_without_a_number(
+    juju: jubilant.Juju, subordinate: Path
+):
+    juju.cli("deploy", str(subordinate), "-n", "1")
+    assert juju.status().apps["lodger"].units == {}
+    juju.remove_application("lodger")
+    juju.wait(lambda s: "lodger" not in s.apps, delay=0.1, timeout=PATIENCE, successes=1)
+
+
+@pytest.fixture
+def subordinate(tmp_path: Path) -> Path:
+    """The folder of a charm whose units live with others'."""
+    folder = tmp_path / "lodger"
+    folder.mkdir()
+    (folder / "charmcraft.yaml").write_text(
+        "name: lodger\ntype: charm\nsummary: Lives with others.\ndescription: None.\n"
+        "subordinate: true\nbase: ubuntu@24.04\nplatforms: {amd64: }\nparts: {}\n"
+        "requires: {host: {interface: juju-info, scope: container}}\n"
+    )
+    return folder
 
 
 def test_another_model_is_not_found(juju: jubilant.Juju):

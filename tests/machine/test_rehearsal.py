@@ -38,10 +38,11 @@ def seen(value):
 ops_in_process.fit()
 before = state()
 rehearsal.run()
+copied = rehearsal.copied()
 after = state()
 changed = {k: [before.get(k), after[k]] for k in after if after[k] != before.get(k)}
 gone = sorted(before.keys() - after.keys())
-print(json.dumps([changed, gone]))
+print(json.dumps([changed, gone, len(copied)]))
 """
 
 
@@ -51,4 +52,6 @@ def test_a_rehearsal_changes_nothing_that_a_hook_can_see():
         [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
-    assert json.loads(done.stdout) == [{}, []]
+    changed, gone, copied = json.loads(done.stdout)
+    assert (changed, gone) == ({}, [])
+    assert copied

@@ -112,6 +112,12 @@ def test_a_hypervisors_inventory_is_not_what_the_hosts_own_files_say(layout: Lay
     assert location == f"{layout.snap_common}/etc/nova-compute/provider_config"
 
 
+def test_a_screens_address_is_good_for_an_hour(layout: Layout) -> None:
+    # nova-compute makes the token (nova.compute.manager, `get_spice_console`).
+    conf = ini(files(layout, "nova-compute")["nova-compute/nova.conf"])
+    assert conf["consoleauth"]["token_ttl"] == "3600"
+
+
 def test_a_guest_is_resized_on_the_one_host_there_is(layout: Layout) -> None:
     conf = ini(files(layout, "nova")["nova/nova.conf"])
     assert conf["DEFAULT"]["allow_resize_to_same_host"] == "true"

@@ -99,6 +99,10 @@ class FakeMachine:
     def config(self, app: str) -> dict[str, Any]:
         return self.options.get(app, {})
 
+    def juju_config(self, application: str) -> dict[str, Any]:
+        options = self.options.get(application, {})
+        return {"settings": {k: {} if v is None else {"value": v} for k, v in options.items()}}
+
     def set_config(self, app: str, values: Mapping[str, Any], reset: Sequence[str] = ()) -> None:
         self.told.append(("set_config", app, dict(values), list(reset)))
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from machine.client import ActionResult, ChangeError, LogLine
-from microstack import actions, cli, clouds, settings, status
+from microstack import actions, cli, cloud, clouds, settings, status
 from microstack.cli import run
 from microstack.errors import UsageFailure
 from microstack.installation import Installation
@@ -206,6 +206,32 @@ class TestConfig:
         assert run(["config", "nova", "debug"]) == 0
         assert capsys.readouterr().out == "false\n"
 
+    def test_an_option_that_has_no_value_is_empty(
+        self, installation: FakeInstallation, machine: FakeMachine, capsys: Captured
+    ) -> None:
+        machine.options["nova"] = {"port": None}
+        assert run(["config", "nova", "port"]) == 0
+        assert capsys.readouterr().out == "\n"
+
+    @pytest.mark.parametrize(
+        ("asked", "hint"),
+        [("debg", "did you mean debug?"), ("frob", "./microstack config nova lists them")],
+    )
+    def test_an_option_that_there_is_not_is_refused_with_what_was_meant(
+        self,
+        installation: FakeInstallation,
+        machine: FakeMachine,
+        capsys: Captured,
+        asked: str,
+        hint: str,
+    ) -> None:
+        machine.options["nova"] = {"port": 8774, "debug": False}
+        assert run(["config", "nova", asked]) == 2
+        assert capsys.readouterr().err.splitlines() == [
+            f"error: nova has no option {asked}",
+            f"hint: {hint}",
+        ]
+
     def test_a_value_may_hold_equals_signs(self) -> None:
         assert settings.split(["url=http://x/?a=b"]) == ({"url": "http://x/?a=b"}, None)
 
@@ -259,15 +285,53 @@ class TestLogs:
         assert shown.endswith(" ERROR juju-log no database\n")
         assert machine.told == [("debug_log", False, ["nova"], "INFO", 5)]
 
-    def test_an_unknown_service_is_refused_with_those_there_are(
+    @pytest.mark.parametrize(
+        ("asked", "hint"),
+        [("nova-ap", "did you mean nova-api?"), ("frob", "./microstack logs lists them")],
+    )
+    def test_an_unknown_service_is_refused_with_what_was_meant(
+        self, installation: FakeInstallation, capsys: Captured, asked: str, hint: str
+    ) -> None:
+        self.write(installation.layout.service_log, "glance", "nova-api", "nova-api-db-sync")
+        assert run(["logs", asked]) == 2
+        assert capsys.readouterr().err.splitlines() == [
+            f"error: there is no log of a service {asked}",
+            f"hint: {hint}",
+        ]
+
+    def test_logs_are_listed_by_name_those_of_the_appliance_itself_last(
         self, installation: FakeInstallation, capsys: Captured
     ) -> None:
-        installation.layout.service_log.mkdir(parents=True)
-        (installation.layout.service_log / "glance.log").write_text("started\n")
-        assert run(["logs", "glnace"]) == 2
-        assert "hint: there are: glance" in capsys.readouterr().err
+        self.write(installation.layout.log, "machine")
+        self.write(installation.layout.service_log, "glance-db-sync", "glance", "nova-api")
         assert run(["logs"]) == 0
-        assert capsys.readouterr().out == "glance\n"
+        assert capsys.readouterr().out.split() == [
+            "glance",
+            "glance-db-sync",
+            "nova-api",
+            "machine",
+        ]
+
+    @staticmethod
+    def write(folder: Path, *names: str) -> None:
+        """Make logs of these services."""
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / f"{name}.log").write_text("started\n")
+
+
+def test_an_interrupted_launch_says_what_may_be_there(
+    installation: FakeInstallation, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cloud, "connect", interrupt)
+    assert run(["launch", "t1"]) == 130
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "error: interrupted; a guest that Nova was asked for already goes on starting",
+        "hint: ./microstack openstack server list",
+    ]
 
 
 def test_watching_shows_each_status(

@@ -140,6 +140,25 @@ def test_a_guest_that_nova_refuses_is_not_made_again() -> None:
     assert compute.deleted == [refused]
 
 
+def test_a_guest_that_does_not_answer_is_told_with_the_command_that_shows_its_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: str) -> bool:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(launch, "SSH_TIMEOUT", 0)
+    monkeypatch.setattr(launch, "_greets", refuse)
+    compute: Any = SimpleNamespace(get_server_console_output=lambda *_, **__: {"output": "panic"})
+    with pytest.raises(Failure, match="the console of t1 ends with:\npanic") as raised:
+        launch._wait_for_ssh(of(compute), launched("t1"), "10.20.20.101")
+    # Without it the client asks for VNC, which this cloud has not.
+    assert raised.value.hint == "./microstack openstack console url show --spice t1"
+
+
+def launched(name: str) -> Any:
+    return SimpleNamespace(id="id", name=name)
+
+
 class Neutron:
     """Neutron with one guest's port, and floating addresses of which some change when looked at.
 

@@ -70,6 +70,11 @@ class TestCriticalPath:
         path = critical_path([*BRING_UP, later], NEIGHBOURS)
         assert path[-1].bar.label == "identity-service-relation-changed"
 
+    def test_does_not_end_with_what_a_user_asked_for_once_all_was_up(self) -> None:
+        action = hook("keystone", "action get-admin-account", 12.1, 12.3)
+        path = critical_path([*BRING_UP, action], NEIGHBOURS)
+        assert path == critical_path(BRING_UP, NEIGHBOURS)
+
     def test_marks_the_service_that_a_step_waited_for(self) -> None:
         path = critical_path(BRING_UP, NEIGHBOURS)
         slow, quick = service("nova", "nova-api", 9.5, 12), service("nova", "nova-api2", 9.5, 10)
@@ -87,6 +92,7 @@ class TestCriticalPath:
         ("config-changed", "config", None),
         ("shared-db-relation-changed", "relation", "shared-db"),
         ("secret-changed", "other", None),
+        ("action get-admin-account", "action", None),
         ("update-status", "other", None),
     ],
 )

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cloud import strangers
 from workload.layout import Layout
 from workload.runtime import boot, home
 from workload.runtime.programs import Program, launcher, supervisord_conf
 from workload.service_table import ServiceTable, TableError
 
+SNAPCRAFT = Path(__file__).parents[2] / "snap/snapcraft.yaml"
 LAYOUT = Layout(Path("/ms"))
 LISTENER = Program("snapd", ["/python", "-m", "workload.runtime"], {"MICROSTACK_ROOT": "/ms"})
 TABLE = """\
@@ -145,3 +147,10 @@ def test_changed_code_has_another_fingerprint_and_its_cache_does_not_count(tmp_p
     assert boot.fingerprint(tmp_path) == before
     os.utime(module, ns=(1, 1))
     assert boot.fingerprint(tmp_path) != before
+
+
+def test_every_program_of_the_table_has_a_folder_in_the_place_of_the_hosts(tmp_path: Path):
+    layout = Layout(tmp_path)
+    home.make(layout, ServiceTable.load(SNAPCRAFT))
+    made = {path.name for path in layout.snap_data.iterdir()}
+    assert {f"{name}.conf.d" for _, name in strangers.PROGRAMS} - made == set()

@@ -244,7 +244,7 @@ class Engine:
             folder = self._layout.snap_common / path
             account = self._layout.account(owner)
             try:
-                render.make_directory(folder, account, 0o700)
+                render.make_directory(folder, account, 0o750 if account else 0o700)
             except KeyError:
                 raise render.RenderError(f"{folder}: this host has no account {account}") from None
 

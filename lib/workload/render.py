@@ -165,6 +165,8 @@ def remove(path: Path) -> None:
 def make_directory(path: Path, owner: str | None = None, mode: int = 0o711) -> None:
     """Make a folder and those above it, which service accounts may pass but not list.
 
+    One that has an owner has root's group: in strict confinement root is let in by that alone.
+
     Raises:
         KeyError: the owner is no account of this host.
     """
@@ -177,8 +179,7 @@ def make_directory(path: Path, owner: str | None = None, mode: int = 0o711) -> N
         os.chown(path, os.geteuid(), -1)
         path.chmod(mode)
     if owner:
-        account = pwd.getpwnam(owner)
-        os.chown(path, account.pw_uid, account.pw_gid)
+        os.chown(path, pwd.getpwnam(owner).pw_uid, os.getegid())
 
 
 def make_folders(layout: Layout) -> None:

@@ -34,3 +34,11 @@ def test_a_folder_of_another_account_gets_its_mode_in_strict_confinement(tmp_pat
         render.make_directory(folder, OWNER, mode)
         assert stat.S_IMODE(folder.stat().st_mode) == mode
         assert folder.owner() == OWNER
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder to another account")
+def test_root_gets_into_it_by_its_group_where_it_may_pass_over_no_mode(tmp_path: Path):
+    render.make_directory(tmp_path / "run/memcached", OWNER, 0o750)
+    status = (tmp_path / "run/memcached").stat()
+    assert status.st_gid == os.getegid()
+    assert status.st_mode & stat.S_IXGRP

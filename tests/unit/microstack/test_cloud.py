@@ -104,7 +104,7 @@ def starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[S
 
 
 # openstacksdk 4 warns of what it does itself.
-@pytest.mark.filterwarnings("default::openstack.warnings.RemovedInSDK50Warning")
+@pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 def test_a_service_that_is_just_starting_is_asked_again(
     starting: type[Starting], monkeypatch: pytest.MonkeyPatch
 ):

@@ -40,7 +40,7 @@ class Pages:
 def copied_by(work: Callable[[], None]) -> list[Pages]:
     """Have a forked process do some work, and return the pages that it copied meanwhile.
 
-    None where the kernel does not tell, or the work fails; that is shown on stderr.
+    None where the kernel does not tell, or the work fails; the latter is shown on stderr.
     """
     found, tell = os.pipe()
     pid = os.fork()
@@ -68,6 +68,8 @@ def _work(work: Callable[[], None], tell: int) -> NoReturn:
         work()
         with open(tell, "wb") as writer:
             writer.write(array("Q", _own(mapped)).tobytes())
+    except OSError:
+        pass  # Not every kernel tells, and strict confinement lets nobody ask.
     except BaseException:
         sys.stderr.write(f"cannot find the pages that are copied: {traceback.format_exc()}")
     os._exit(0)

@@ -85,11 +85,15 @@ def test_nothing_is_found_where_work_fails(memory: mmap.mmap, capfd: pytest.Capt
 
 
 def test_nothing_is_found_where_the_kernel_does_not_tell(
-    memory: mmap.mmap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    memory: mmap.mmap,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ):
     (tmp_path / "maps").write_bytes(Path("/proc/self/maps").read_bytes())
     monkeypatch.setattr(copied_pages, "_MEMORY", tmp_path)
     assert found(memory, lambda: write(memory, 2)) == []
+    assert capfd.readouterr().err == ""
 
 
 def test_who_copied_ahead_does_not_wait_for_the_kernel(memory: mmap.mmap):

@@ -72,6 +72,7 @@ def _stage() -> Generator[str, None, None]:
 
 def _hook(folder: str) -> None:
     os.environ.clear()
+    # As it comes with an order: decoding it copies pages too.
     os.environ.update(json.loads(json.dumps(_environment(folder))))
     ops.main(_charm())
     _forget_loggers()

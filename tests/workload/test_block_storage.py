@@ -82,6 +82,23 @@ def test_a_disk_that_is_gone_is_named(storage: BlockStorage):
         storage.start()
 
 
+def test_a_disk_on_which_the_group_is_not_found_is_not_made_anew_over_what_it_has(
+    storage: BlockStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(device: Path) -> None:
+        raise StorageError(f"{device} has LVM2_member on it")
+
+    disk = tmp_path / "disk"
+    group = VolumeGroup(name=lvm.GROUP, device=disk, system_dir=storage.common)
+    monkeypatch.setattr(lvm, "has_group", lambda _: False)
+    storage.ledger.make(OWNER, group, lambda: None)
+    monkeypatch.setattr(BlockStorage, "start", lambda _: None)
+    monkeypatch.setattr(block_storage, "_check_empty", refuse)
+    monkeypatch.setattr(BlockStorage, "_make", lambda *_: pytest.fail("it was made anew"))
+    with pytest.raises(StorageError, match="has LVM2_member on it"):
+        storage.setup(2**30, disk)
+
+
 def test_removing_what_was_never_made_does_nothing(storage: BlockStorage):
     storage.teardown()
     assert storage.ledger.entries() == []

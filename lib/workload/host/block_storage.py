@@ -148,7 +148,8 @@ class BlockStorage:
                 return
         elif device is None:
             self._check_room(size)
-        elif not force:
+        # Also where the group is known and not found: what is there instead may be its volumes.
+        if device is not None and not force:
             _check_empty(device)
         self._make(size, device)
 

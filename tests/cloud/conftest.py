@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -92,9 +93,10 @@ class Microstack:
             pytest.fail(f"microstack {' '.join(arguments)}: {result.returncode}\n{output}")
         return result
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command that the test will interrupt."""
-        return subprocess.Popen(
+    @contextmanager
+    def begun(self, *arguments: str) -> Generator[subprocess.Popen[str]]:
+        """A command that the test interrupts; killed where the test fails before it has ended."""
+        process = subprocess.Popen(
             [str(CHECKOUT / "microstack"), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -102,6 +104,12 @@ class Microstack:
             text=True,
             env={**os.environ, **strangers.VARIABLES},
         )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.communicate()
 
     def status(self) -> dict[str, Any]:
         """Return `status --format json`."""

@@ -26,6 +26,8 @@ from workload.runtime.status import ServiceStatus
 RESTARTED = 120.0
 AGAIN = 300.0
 ASKING = 8
+LAST_STEP = "move_messages_to_vhost_store"
+"""Of a new database of RabbitMQ 3.10, as the file of its version names it."""
 
 
 def test_every_service_that_dies_is_started_again(
@@ -50,6 +52,26 @@ def test_every_service_that_dies_is_started_again(
     cloud("launch", "undaunted")
     compute = connection.compute
     compute.delete_server(compute.find_server("undaunted", ignore_missing=False))
+    cloud("up")
+    assert cloud.unsettled() == {}
+
+
+def test_a_broker_that_was_killed_in_its_first_start_comes_back(
+    cloud: Microstack, connection: Connection
+) -> None:
+    """What was found: it had begun its database's last step, and refused that ever after."""
+    layout = Layout.from_environment()
+    database = layout.snap_common / "lib/rabbitmq/mnesia/microstack@localhost"
+    client = Client(layout.snapd_socket)
+    client.stop(["rabbitmq"])
+    version = database / "schema_version"
+    assert f",{LAST_STEP}]" in version.read_text()
+    version.write_text(version.read_text().replace(f",{LAST_STEP}]", "]"))
+    (database / "schema_upgrade_lock").touch()
+    client.start(["rabbitmq"])
+    cloud("launch", "heard")
+    compute = connection.compute
+    compute.delete_server(compute.find_server("heard", ignore_missing=False))
     cloud("up")
     assert cloud.unsettled() == {}
 

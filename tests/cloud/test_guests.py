@@ -186,14 +186,14 @@ def test_a_launch_waits_for_a_hypervisor_that_is_down(
     nova = connection.compute
     (compute,) = nova.services(binary="nova-compute")
     nova.update_service_forced_down(compute, forced=True)
-    try:
-        refused = cloud("launch", "--image", "nothing", check=False, timeout=20)
-        launching = cloud.begin("launch", "patient")
-        assert launching.stdout
-        waits = any("waiting for the hypervisor" in line for line in launching.stdout)
-    finally:
-        nova.update_service_forced_down(compute, forced=False)
-    rest, _ = launching.communicate(timeout=300)
+    with cloud.begun("launch", "patient") as launching:
+        try:
+            refused = cloud("launch", "--image", "nothing", check=False, timeout=20)
+            assert launching.stdout
+            waits = any("waiting for the hypervisor" in line for line in launching.stdout)
+        finally:
+            nova.update_service_forced_down(compute, forced=False)
+        rest, _ = launching.communicate(timeout=300)
     assert refused.returncode == USAGE
     assert "no image nothing" in refused.stderr
     assert waits, rest

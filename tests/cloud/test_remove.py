@@ -41,16 +41,14 @@ def test_up_survives_a_power_cut_within_migrations(
     tables = chance.randint(5, 50)
     layout = Layout.from_environment()
     folder = layout.snap_common / "lib/mariadb/data"
-    up = cloud.begin("up")
-    wait_until(
-        lambda: len(list(folder.glob("nova*/*.frm"))) >= tables, "half a schema", LONGEST_UP
-    )
-    marked = list(folder.glob(f"*/{MARK}.frm"))
-    for process in (*processes.supervisord(layout), *processes.of_appliance(layout)):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    up.kill()
-    up.communicate()
+    with cloud.begun("up"):
+        wait_until(
+            lambda: len(list(folder.glob("nova*/*.frm"))) >= tables, "half a schema", LONGEST_UP
+        )
+        marked = list(folder.glob(f"*/{MARK}.frm"))
+        for process in (*processes.supervisord(layout), *processes.of_appliance(layout)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
     assert marked
     cloud("up")
     assert cloud.unsettled() == {}
@@ -62,18 +60,18 @@ def test_up_survives_the_agent_being_killed(cloud: Microstack, host_before: Host
     """kill -9 of the agent at random moments of `up`, then `up` again: the cloud comes up."""
     chance = random.Random(SEED)
     moments = sorted(chance.uniform(2, 30) for _ in range(KILLS))
-    up = cloud.begin("up")
-    killed = list(kill_agent_at(moments, up))
-    output, _ = up.communicate(timeout=LONGEST_UP)
+    with cloud.begun("up") as up:
+        killed = list(kill_agent_at(moments, up))
+        output, _ = up.communicate(timeout=LONGEST_UP)
     assert len(killed) >= FEWEST_KILLS, output
     cloud("up")
     assert cloud.unsettled() == {}, output
 
 
 def test_up_survives_being_interrupted(cloud: Microstack) -> None:
-    process = cloud.begin("up")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    with cloud.begun("up") as up:
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=60)
     cloud("up")
     assert cloud.unsettled() == {}
 

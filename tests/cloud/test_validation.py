@@ -99,12 +99,11 @@ def run(deployed: Microstack, connection: Connection) -> Iterator[Run]:
     """The chosen parts of the guideline, run once for all tests here."""
     before = everything(connection)
     reports = ARTEFACTS / "validation"
-    process = deployed.begin(
-        "test", GUIDELINE, "--include", "|".join(PARTS), "-j", "2", "--output", str(reports)
-    )
-    assert process.stdout is not None
-    lines = [(line.rstrip(), process.poll() is None) for line in process.stdout]
-    code = process.wait(TIMEOUT)
+    options = ("--include", "|".join(PARTS), "-j", "2", "--output", str(reports))
+    with deployed.begun("test", GUIDELINE, *options) as process:
+        assert process.stdout is not None
+        lines = [(line.rstrip(), process.poll() is None) for line in process.stdout]
+        code = process.wait(TIMEOUT)
     yield Run(code, tuple(lines), before, everything(connection), reports)
 
 
@@ -160,16 +159,18 @@ def test_a_run_that_is_cut_off_is_cleaned_up(
     deployed: Microstack, connection: Connection, how: str
 ) -> None:
     before = everything(connection)
-    process = deployed.begin("test", CUT_OFF, "-j", "2")
     compute = connection.compute
-    wait_until(lambda: any(compute.servers(all_projects=True, name="tempest-")), "a guest", 300)
-    tests = session()
-    if how == "killed":
-        for runner in running(tests):
-            runner.kill()
-    else:
-        process.send_signal(signal.SIGINT)
-    told, _ = process.communicate(timeout=120)
+    with deployed.begun("test", CUT_OFF, "-j", "2") as process:
+        wait_until(
+            lambda: any(compute.servers(all_projects=True, name="tempest-")), "a guest", 300
+        )
+        tests = session()
+        if how == "killed":
+            for runner in running(tests):
+                runner.kill()
+        else:
+            process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=120)
     assert process.returncode == {"killed": 1, "interrupted": 130}[how], told
     assert "hint: ./microstack run tempest/leader cleanup" in told
     assert running(tests) == []
@@ -187,8 +188,9 @@ def session() -> int:
 
 
 def running(session: int) -> list[psutil.Process]:
-    """Return the processes of a session that live."""
-    return [p for p in psutil.process_iter() if processes.session_of(p) == session]
+    """Return the processes of a session that live; what is dead its new parent may yet reap."""
+    ours = (p for p in psutil.process_iter(["status"]) if processes.session_of(p) == session)
+    return [p for p in ours if p.info["status"] != psutil.STATUS_ZOMBIE]
 
 
 def test_the_account_goes_with_the_charm(deployed: Microstack, connection: Connection) -> None:

@@ -9,50 +9,55 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "snap/local/bin/rabbitmq-database"
-LOCK = "schema_upgrade_lock"
+NODE = "microstack@localhost"
+WHOLE = ("schema.DAT", "msg_stores/vhosts/1/.vhost")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    database = tmp_path / "mnesia/microstack@localhost"
-    database.mkdir(parents=True)
-    (database / "schema.DAT").write_text("half")
-    return database
+def mnesia(tmp_path: Path) -> Path:
+    """The folder of databases, which the configuration names."""
+    (tmp_path / "env.conf").write_text(f"NODENAME={NODE}\nMNESIA_BASE={tmp_path}/mnesia\n")
+    return tmp_path / "mnesia"
 
 
-def put_back(database: Path) -> dict[str, str]:
+def put(folder: Path, *names: str) -> None:
+    """Make files that hold the name of their folder."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(folder.name)
+
+
+def put_back(mnesia: Path) -> dict[str, str]:
     """What the script leaves: each file of all databases."""
-    environment = {**os.environ, "HOME": str(database.parents[1])}
-    subprocess.run([SCRIPT], env=environment, check=True, capture_output=True)
-    databases = database.parent
-    files = (path for path in databases.rglob("*") if path.is_file())
-    return {str(path.relative_to(databases)): path.read_text() for path in files}
+    environment = {**os.environ, "RABBITMQ_CONF_ENV_FILE": str(mnesia.parent / "env.conf")}
+    subprocess.run([SCRIPT], env=environment, check=True)
+    files = (path for path in mnesia.rglob("*") if path.is_file())
+    return {str(path.relative_to(mnesia)): path.read_text() for path in files}
 
 
-def test_an_upgrade_that_was_cut_off_begins_again_with_what_was_before(database: Path):
-    (database / LOCK).touch()
-    backup = database.with_name(f"{database.name}-upgrade-backup")
-    backup.mkdir()
-    (backup / "schema.DAT").write_text("before")
-    assert put_back(database) == {f"{database.name}/schema.DAT": "before"}
+def test_a_whole_database_stays(mnesia: Path):
+    put(mnesia / NODE, *WHOLE)
+    assert put_back(mnesia) == {f"{NODE}/{name}": NODE for name in WHOLE}
 
 
-def test_a_first_start_that_was_cut_off_begins_again_with_nothing(database: Path):
-    (database / LOCK).touch()
-    assert put_back(database) == {}
+def test_an_upgrade_that_was_cut_off_begins_again_with_what_was_before(mnesia: Path):
+    backup = f"{NODE}-upgrade-backup"
+    put(mnesia / NODE, *WHOLE, "schema_upgrade_lock")
+    put(mnesia / backup, *WHOLE)
+    assert put_back(mnesia) == {f"{NODE}/{name}": backup for name in WHOLE}
 
 
-def test_what_an_earlier_try_left_is_in_nobodys_way(database: Path):
-    (database / LOCK).touch()
-    earlier = database.with_name(f"{database.name}.cut-off")
-    earlier.mkdir()
-    (earlier / "rest").touch()
-    assert put_back(database) == {}
+@pytest.mark.parametrize(
+    "names", [("schema.DAT",), ("schema.DAT", "schema_version", "schema_upgrade_lock")]
+)
+def test_a_first_start_that_was_cut_off_begins_again_with_nothing(
+    mnesia: Path, names: tuple[str, ...]
+):
+    put(mnesia / NODE, *names)
+    put(mnesia / f"{NODE}.cut-off", "what an earlier try left")
+    assert put_back(mnesia) == {}
 
 
-def test_a_whole_database_stays(database: Path):
-    assert put_back(database) == {f"{database.name}/schema.DAT": "half"}
-
-
-def test_before_the_first_start_there_is_nothing_to_do(tmp_path: Path):
-    assert put_back(tmp_path / "mnesia/microstack@localhost") == {}
+def test_before_the_first_start_there_is_nothing_to_do(mnesia: Path):
+    assert put_back(mnesia) == {}

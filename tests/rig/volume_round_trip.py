@@ -279,7 +279,10 @@ def main() -> None:
     refused("no storage", "usage")
     made = json.loads(succeed("setup", size=SIZE))
     assert made["volume-group"] == lvm.GROUP
-    succeed("setup", size=SIZE)
+    # As where it was cut off behind its group.
+    lvm.run(SYSTEM_DIR, "lvremove", "--yes", f"{lvm.GROUP}/{lvm.POOL}")
+    assert json.loads(succeed("setup", size=SIZE)) == made
+    assert json.loads(succeed("setup", size=SIZE)) == made
     daemon = iscsid()
     foreign = Foreign()
     backend = Backend()

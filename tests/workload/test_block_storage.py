@@ -99,6 +99,23 @@ def test_a_disk_on_which_the_group_is_not_found_is_not_made_anew_over_what_it_ha
         storage.setup(2**30, disk)
 
 
+def test_a_setup_that_was_cut_off_behind_its_group_is_brought_to_its_end_by_the_next(
+    storage: BlockStorage, monkeypatch: pytest.MonkeyPatch
+):
+    ran: list[tuple[str, ...]] = []
+    group = VolumeGroup(name=lvm.GROUP, device=None, system_dir=storage.common)
+    storage.ledger.make(OWNER, group, lambda: None)
+    monkeypatch.setattr(BlockStorage, "start", lambda _: None)
+    monkeypatch.setattr(lvm, "has_group", lambda _: True)
+    monkeypatch.setattr(lvm, "has_pool", lambda _: bool(ran))
+    monkeypatch.setattr(lvm, "run", lambda _, *command: ran.append(command))
+    for _ in range(2):
+        storage.setup(2**30)
+    assert [(command[0], command[-1]) for command in ran] == [("lvcreate", lvm.GROUP)]
+    made = [line.made.kind for line in storage.ledger.entries()]
+    assert sorted(made) == ["iscsi-sessions", "iscsi-targets", "volume-group"]
+
+
 def test_removing_what_was_never_made_does_nothing(storage: BlockStorage):
     storage.teardown()
     assert storage.ledger.entries() == []

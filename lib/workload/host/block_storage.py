@@ -14,7 +14,6 @@ from pathlib import Path
 
 from workload.host import lvm, targets
 from workload.host.things import (
-    AnyThing,
     File,
     LoopDevice,
     Sessions,
@@ -145,6 +144,7 @@ class BlockStorage:
         if self.group is not None:
             self.start()
             if lvm.has_group(self.system_dir):
+                self._finish()
                 return
         elif device is None:
             self._check_room(size)
@@ -263,12 +263,14 @@ class BlockStorage:
         origin = None if device is None else _origin(device)
         thing = VolumeGroup(name=lvm.GROUP, device=origin, system_dir=system_dir)
         self.ledger.make(OWNER, thing, lambda: _make_group(system_dir, on))
-        for made_later in self._in_use:
-            self._remember(made_later)
+        self._finish()
 
-    def _remember(self, thing: AnyThing) -> None:
-        """Enter what others make from now on."""
-        self.ledger.make(OWNER, thing, lambda: None)
+    def _finish(self) -> None:
+        """Make what comes after the group; a setup that was cut off there had not got so far."""
+        if not lvm.has_pool(self.system_dir):
+            _make_pool(self.system_dir)
+        for others_make in self._in_use:
+            self.ledger.make(OWNER, others_make, lambda: None)
 
     def _device(self) -> Path:
         """Return the device that volumes are on; attach it first where it is a file's."""
@@ -322,6 +324,9 @@ def _make_group(system_dir: Path, device: Path) -> None:
     # Whether the device may lose what is on it was asked before.
     wipe = ("--yes", "--force")
     lvm.run(system_dir, "vgcreate", *wipe, lvm.GROUP, str(device))
+
+
+def _make_pool(system_dir: Path) -> None:
     lvm.run(
         system_dir,
         *("lvcreate", "--yes", "--type", "thin-pool", "--extents", "95%FREE"),

@@ -133,10 +133,19 @@ def has_group(system_dir: Path) -> bool:
     return any(row["vg_name"] == GROUP for row in report["vg"])
 
 
+def has_pool(system_dir: Path) -> bool:
+    """Whether the group has its thin pool."""
+    return POOL in _names(system_dir)
+
+
 def volumes(system_dir: Path) -> list[str]:
     """Return the names of the group's logical volumes, the pool left out."""
+    return sorted(_names(system_dir) - {POOL})
+
+
+def _names(system_dir: Path) -> set[str]:
     (report,) = _report(system_dir, "lvs", "lv_name")
-    return sorted(row["lv_name"] for row in report["lv"] if row["lv_name"] != POOL)
+    return {row["lv_name"] for row in report["lv"]}
 
 
 def pool_usage(system_dir: Path) -> dict[str, int]:

@@ -33,7 +33,7 @@ def export_bundle(
             file.write(text)
     except OSError as e:
         raise CommandError(f"cannot write {filename}: {e.strerror}") from None
-    typer.echo(f"Bundle successfully exported to {filename}", err=True)
+    typer.echo(f"Bundle successfully exported to {filename}")
 
 
 def diff_bundle(

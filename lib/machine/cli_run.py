@@ -57,11 +57,15 @@ def run(
     limit = duration("60s" if wait is None else wait) or None
     client = agent(model)
     queued = client.enqueue(units, named[0], given)
-    _announce(queued, background)
-    if not background:
-        results = _results(client, queued, limit)
-        print_results(results, form)
-        _check(results)
+    _refuse(queued)
+    if background:
+        _scheduled(queued)
+        return
+    if queued.tasks:
+        inform(_listed("Running", queued) + "\n")
+    results = _results(client, queued, limit)
+    print_results(results, form)
+    _check(results)
 
 
 def execute(
@@ -94,9 +98,13 @@ def execute(
         raise CommandError("You must specify a target, either through --application or --unit")
     text = command[0] if len(command) == 1 else shlex.join(command)
     queued = client.enqueue(units, _EXEC, {"command": text})
-    _announce(queued, background)
+    _refuse(queued)
     if background:
+        _scheduled(queued)
         return
+    # A command's own output is the answer here (Juju's exec hides progress).
+    if queued.tasks:
+        inform(_listed("Running", queued) + "\n", detail=True)
     results = _results(client, queued, limit)
     if form is Format.PLAIN and len(results) == 1:
         typer.echo(results[0].results.get("stdout", ""), nl=False)
@@ -113,29 +121,36 @@ def _units_of(client: JujuClient, application: str) -> list[str]:
     return list(known[application].get("units", {}))
 
 
-def _announce(queued: Queued, background: bool) -> None:
-    """Say what runs, and what could not be scheduled, which Juju tells and forgives."""
-    tasks = {f"unit-{unit.replace('/', '-')}": task for unit, task in queued.tasks.items()}
+def _refuse(queued: Queued) -> None:
+    """Say what could not be scheduled, which Juju tells and forgives."""
     if queued.errors:
-        what = "some" if tasks else "any"
+        what = "some" if queued.tasks else "any"
         errors = "\n".join(queued.errors.values())
         inform(f"Operation failed to schedule {what} tasks:\n{errors}")
+
+
+def _scheduled(queued: Queued) -> None:
+    """Say what runs in the background, and how it is looked after."""
+    tasks, number = list(queued.tasks.values()), queued.operation
     if not tasks:
         return
-    done, number = "Scheduled" if background else "Running", queued.operation
-    if background and len(tasks) == 1:
-        inform(f"{done} operation {number} with task {next(iter(tasks.values()))}")
+    if len(tasks) == 1:
+        inform(f"Scheduled operation {number} with task {tasks[0]}")
     else:
-        plural = "s" * (len(tasks) > 1)
-        inform(f"{done} operation {number} with {len(tasks)} task{plural}")
-        for unit, task in tasks.items():
-            inform(f"  - task {task} on {unit}")
-    if not background:
-        inform("")
-        return
+        inform(_listed("Scheduled", queued))
     inform(f"Check operation status with 'juju show-operation {number}'")
-    which = next(iter(tasks.values())) if len(tasks) == 1 else "<id>"
+    which = tasks[0] if len(tasks) == 1 else "<id>"
     inform(f"Check task status with 'juju show-task {which}'")
+
+
+def _listed(done: str, queued: Queued) -> str:
+    """The operation with its tasks, each in a line."""
+    plural = "s" * (len(queued.tasks) > 1)
+    first = f"{done} operation {queued.operation} with {len(queued.tasks)} task{plural}"
+    tasks = queued.tasks.items()
+    return "\n".join(
+        [first, *(f"  - task {task} on unit-{unit.replace('/', '-')}" for unit, task in tasks)]
+    )
 
 
 def _results(client: JujuClient, queued: Queued, timeout: float | None) -> list[ActionResult]:

@@ -27,6 +27,7 @@ class _Told:
     """What this command, with all its threads, tells beside its answer."""
 
     quiet: bool = False
+    verbose: bool = False
 
 
 _TOLD = _Told()
@@ -141,18 +142,19 @@ def units_of(status: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def quietly(quiet: bool) -> Generator[None]:
-    """Within this, `inform` says nothing if `quiet`."""
-    before, _TOLD.quiet = _TOLD.quiet, quiet
+def telling(*, quiet: bool, verbose: bool) -> Generator[None]:
+    """Within this, `inform` says nothing if `quiet`, and also details if `verbose`."""
+    before = _TOLD.quiet, _TOLD.verbose
+    _TOLD.quiet, _TOLD.verbose = quiet, verbose
     try:
         yield
     finally:
-        _TOLD.quiet = before
+        _TOLD.quiet, _TOLD.verbose = before
 
 
-def inform(message: str) -> None:
+def inform(message: str, *, detail: bool = False) -> None:
     """Tell the user what is done; warnings, errors and answers are told to the quiet as well."""
-    if not _TOLD.quiet:
+    if _TOLD.verbose if detail else not _TOLD.quiet:
         typer.echo(message, err=True)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from machine.console import CommandError, quietly
+from machine.console import CommandError, telling
 
 _OPTIONS = {
     "debug": (bool, False, ("--debug",)),
@@ -25,7 +25,8 @@ _OPTIONS = {
 def with_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command with these options, which it need not know: it has no such log, and no login.
 
-    What it informs of is not told with `--quiet` (juju/cmd, logging.go).
+    What it informs of is not told with `--quiet`, and details with `--verbose` alone (juju/cmd,
+    logging.go).
     """
     signature = inspect.signature(command, eval_str=True)
 
@@ -35,7 +36,7 @@ def with_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
             raise CommandError(
                 '"verbose" and "quiet" flags clash, please use one or the other, not both'
             )
-        with quietly(quiet):
+        with telling(quiet=quiet, verbose=verbose):
             return command(*arguments, **{k: v for k, v in options.items() if k not in _OPTIONS})
 
     added = (

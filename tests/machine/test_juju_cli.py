@@ -245,6 +245,22 @@ def test_the_quiet_are_told_answers_and_errors_alone(juju: jubilant.Juju):
     assert run(juju, "status", "nobody").stderr == "Nothing matched specified filter.\n"
 
 
+def test_a_command_of_the_shell_is_told_of_to_those_who_ask(juju: jubilant.Juju):
+    command = ("--unit", "db/0", "--", "echo no >&2; echo yes")
+    usual = run(juju, "exec", *command)
+    assert (usual.stdout, usual.stderr) == ("yes\n", "no\n")
+    verbose = run(juju, "exec", "--verbose", *command)
+    assert re.match(
+        r"Running operation \d+ with 1 task\n  - task \d+ on unit-db-0\n", verbose.stderr
+    )
+
+
+def test_where_a_bundle_was_exported_to_is_the_answer(juju: jubilant.Juju, tmp_path: Path):
+    done = run(juju, "export-bundle", "--filename", str(tmp_path / "bundle.yaml"))
+    assert done.stdout == f"Bundle successfully exported to {tmp_path / 'bundle.yaml'}\n"
+    assert (tmp_path / "bundle.yaml").exists()
+
+
 def test_all_that_are_in_error_are_those_of_when_it_is_asked(
     juju: jubilant.Juju, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,4 +1,4 @@
-"""The whole appliance as a snap on a real snapd: every application, and a guest.
+"""The whole appliance as a snap on a real snapd: every application, and a guest with a volume.
 
 One machine serves all tests, in their order.
 """
@@ -6,15 +6,19 @@ One machine serves all tests, in their order.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 
 import pytest
+import tenacity
 
 from tests.rig.appliance import REQUIREMENTS, SNAP, booted, deploy, guest_profiles, plugs
 from tests.rig.cloud_machine import MODULES, PROCESSOR
 from tests.rig.snapd_host import NAME, PATIENCE, Host
 
-GUEST = "g1"
+GUEST, VOLUME = "g1", "data"
+DISK_IN_GUEST = "/dev/vdb"
+PATTERN = "written by the guest"
 UP_TIMEOUT = 3600
 
 MODULES_OF_SNAPS = (*MODULES, "iptable_filter", "xt_MASQUERADE", "crc64_rocksoft_generic")
@@ -44,8 +48,50 @@ def test_up_brings_up_every_application(host: Host):
     assert states == dict.fromkeys(states, "active")
 
 
-def test_a_guest_boots_and_lets_its_user_in(host: Host):
-    host.machine.run(NAME, "launch", GUEST, "--wait", timeout=UP_TIMEOUT)
+@pytest.fixture(scope="module")
+def login(host: Host) -> list[str]:
+    """The command that logs in to a new guest, as root."""
+    told = host.machine.run(NAME, "launch", GUEST, "--wait", timeout=UP_TIMEOUT).output
+    (line,) = (line for line in told.splitlines() if line.startswith(f"{GUEST}: ssh "))
+    *options, target = shlex.split(line.partition(": ")[2])
+    return [*options, f"root@{target.partition('@')[2]}"]
+
+
+def test_a_guest_boots_and_lets_its_user_in(host: Host, login: list[str]):
+    assert host.machine.run(*login, "hostname", timeout=PATIENCE).output.strip() == GUEST
+
+
+def test_the_guest_writes_to_a_volume(host: Host, login: list[str]):
+    openstack(host, "volume", "create", "--size", "1", VOLUME)
+    await_volume(host, "available")
+    openstack(host, "server", "add", "volume", GUEST, VOLUME)
+    await_volume(host, "in-use")
+    write = f"printf %s {shlex.quote(PATTERN)} >{DISK_IN_GUEST} && sync"
+    host.machine.run(*login, write, timeout=PATIENCE)
+    assert read_volume(host, login) == PATTERN
+
+
+def openstack(host: Host, *command: str) -> str:
+    return host.machine.run("microstack.openstack", *command, timeout=PATIENCE).output
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(AssertionError),
+    stop=tenacity.stop_after_delay(PATIENCE),
+    wait=tenacity.wait_fixed(1),
+    reraise=True,
+)
+def await_volume(host: Host, status: str) -> None:
+    shown = openstack(host, "volume", "show", VOLUME, "--format", "value", "--column", "status")
+    assert shown.strip() == status
+
+
+def read_volume(host: Host, login: list[str]) -> str:
+    """Return what the guest wrote to the volume, read from the volume itself."""
+    read = (
+        f"dd if={DISK_IN_GUEST} iflag=direct bs=4096 count=1 2>/dev/null | head -c {len(PATTERN)}"
+    )
+    return host.machine.run(*login, read, timeout=PATIENCE).output
 
 
 def test_the_guest_is_confined_by_apparmor(host: Host):
@@ -54,13 +100,16 @@ def test_the_guest_is_confined_by_apparmor(host: Host):
     assert profile.endswith(" (enforce)\n")
 
 
-def test_the_guest_runs_on_through_a_refresh(host: Host):
+def test_the_guest_runs_on_through_a_refresh_and_has_its_volume(host: Host, login: list[str]):
     profile = guest_profiles(host)
     host.install(SNAP)
     assert guest_profiles(host) == profile
+    assert read_volume(host, login) == PATTERN
 
 
-def test_removal_with_the_guest_running_leaves_the_host_as_it_was_found(host: Host):
+def test_removal_with_the_guest_running_and_its_volume_attached_leaves_the_host_as_it_was_found(
+    host: Host,
+):
     host.forget_connections()
     host.snap("remove", "--purge", NAME)
     assert host.changed() == {}

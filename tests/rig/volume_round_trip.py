@@ -293,9 +293,11 @@ def main() -> None:
     grown = json.loads(succeed("grow", size="3500M"))
     assert grown["size-mib"] > made["size-mib"]
     assert initiator.sessions(targets.PREFIX)
+    assert json.loads(succeed("usage"))["initiator"]
     # As after a crash: a session can be ended all the same.
     daemon.terminate()
     daemon.wait()
+    assert not json.loads(succeed("usage"))["initiator"]
     succeed("teardown", force=True)
     foreign.check()
     device_with_data()

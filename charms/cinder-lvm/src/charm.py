@@ -57,7 +57,7 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self.group: str | None = None
-        self._usage: dict[str, Any] | None = None
+        self._usage: dict[str, Any] = {}
         framework.observe(self.on[STORAGE].storage_attached, self._on_storage_attached)
         framework.observe(self.on[STORAGE].storage_detaching, self._on_storage_detaching)
         for name, act in (
@@ -87,16 +87,22 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         return _filling(used) if used >= FILLING else ""
 
     def problems(self) -> list[str]:
-        """Return that the storage is about full, so that writes will fail, or is not there."""
+        """Return that the storage is about full, so that writes will fail, or is not there.
+
+        And that no iSCSI initiator takes orders, without which no volume is attached.
+        """
         try:
             used = self._used()
         except snap.JobFailed as error:
             return [reason(error)]
-        return [_filling(used)] if used >= FULL else []
+        problems = [_filling(used)] if used >= FULL else []
+        if not self._usage.get("initiator", True):
+            problems.append("no iSCSI initiator takes orders: see the log of iscsid")
+        return problems
 
     def _used(self) -> int:
         """Return how much of the thin pool, or of its table, is in use, in percent."""
-        if self._usage is None:
+        if not self._usage:
             self._usage = answer(snap.run_job("cinder-lvm-usage"))
         return max(int(self._usage.get(f"{part}-percent", 0)) for part in ("data", "metadata"))
 
@@ -110,7 +116,7 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
 
     def _make(self, parameters: dict[str, object]) -> dict[str, Any]:
         made = answer(snap.run_job("cinder-lvm-setup", parameters))
-        self.group, self._usage = GROUP, made or None
+        self.group, self._usage = GROUP, made
         return made
 
     def _on_storage_attached(self, _: ops.StorageAttachedEvent) -> None:

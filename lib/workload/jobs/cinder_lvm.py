@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from workload.host import block_storage, lvm
+from workload.host import block_storage, initiator, lvm
 from workload.host.block_storage import BlockStorage, parse_size
 from workload.jobs.job import common, run
 from workload.ledger import Ledger
@@ -52,7 +52,7 @@ def main() -> None:
         case ["stop"]:
             storage.stop()
         case ["usage"]:
-            _answer(storage.usage())
+            _answer({**storage.usage(), "initiator": initiator.serves()})
         case ["grow"]:
             storage.grow(parse_size(_parameters().size))
             _answer(storage.usage())

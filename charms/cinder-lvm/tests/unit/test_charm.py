@@ -188,6 +188,13 @@ def test_tells_of_storage_that_fills_up(
     assert run(ready(**{"loop-size": "20G"})).unit_status == status
 
 
+def test_an_initiator_that_takes_no_orders_is_told_of(snap: FakeSnap) -> None:
+    usage = {"size-mib": 19000, "data-percent": 1, "metadata-percent": 1, "initiator": False}
+    snap.answers["cinder-lvm-usage"] = [json.dumps(usage)]
+    told = "no iSCSI initiator takes orders: see the log of iscsid"
+    assert run(ready(**{"loop-size": "20G"})).unit_status == ops.BlockedStatus(told)
+
+
 @pytest.mark.parametrize(
     ("action", "refusal"),
     [

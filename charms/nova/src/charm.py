@@ -16,6 +16,7 @@ from charmbase import (
     Provides,
     Requires,
     Services,
+    Tcp,
     new_password,
     sections,
 )
@@ -72,7 +73,8 @@ class NovaCharm(ComponentCharm[NovaConfig]):
         (
             Http(),
             Http(port="metadata.port"),
-            Services(("nova-conductor", "nova-scheduler", "nova-spiceproxy")),
+            Tcp(port="spice.port"),
+            Services(("nova-conductor", "nova-scheduler")),
         )
     )
     ports = ("port", "spice.port")

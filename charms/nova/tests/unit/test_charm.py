@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from interfaces.testing import (
     memcached,
     secret_of,
 )
+from workload.config.nova import NovaConfig, NovaMetadata, NovaSpice
 
 FOLDER = Path(__file__).parents[2]
 CHARM = load_charm(FOLDER)
@@ -58,6 +60,12 @@ def run(state: testing.State, event: str = "update_status") -> testing.State:
 
 def test_declarations_agree_with_charmcraft_yaml() -> None:
     assert disagreements(CHARM, FOLDER) == []
+
+
+def test_tells_of_each_service_that_does_not_listen(snap: FakeSnap) -> None:
+    config = NovaConfig(port=1, metadata=NovaMetadata(port=2), spice=NovaSpice(port=3))
+    told = CHARM.probe.fault(config) if CHARM.probe else ""
+    assert re.findall(r"127\.0\.0\.1:(\d)", told) == ["1", "2", "3"]
 
 
 def test_says_which_relations_are_missing(snap: FakeSnap) -> None:

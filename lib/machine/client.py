@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
+import tenacity
+
 from machine.records import HookRecord, LogLine
 
 __all__ = [
@@ -49,6 +51,9 @@ class ChangeError(Error):
 class TimeoutExpiredError(Error):
     """What was awaited did not come in time; the message says what it was."""
 
+
+_PAUSE = 0.1
+"""Seconds between two tries to connect."""
 
 _CANCELLED_ENDS = 30.0
 """Seconds within which an action that was cancelled has ended: the agent kills it after 5."""
@@ -142,15 +147,18 @@ class _InterruptKept:
 class Client:
     """One connection for each call, so that calls may run side by side."""
 
-    def __init__(self, socket: Path, model: str | None = None) -> None:
+    def __init__(self, socket: Path, model: str | None = None, patience: float = 0.0) -> None:
         """Prepare to talk to the agent.
 
         Args:
             socket: where it listens.
             model: name or id of the model that is meant; without one it is the agent's own.
+            patience: seconds for which one that does not listen is asked again: a supervisor
+                may be starting it.
         """
         self._socket = socket
         self._model = model
+        self._patience = patience
 
     # ---- the model
 
@@ -417,12 +425,7 @@ class Client:
         self, method: str, params: Mapping[str, object], deadline: float | None = None
     ) -> Generator[Mapping[str, Any]]:
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
-            try:
-                connection.connect(str(self._socket))
-            except OSError as e:
-                raise AgentUnreachableError(
-                    f"no agent answers on {self._socket}: {e.strerror or e}"
-                ) from None
+            self._connect(connection)
             request = json.dumps({"method": method, "model": self._model, "params": params})
             try:
                 connection.sendall(request.encode() + b"\n")
@@ -433,6 +436,20 @@ class Client:
                 raise AgentUnreachableError(
                     f"the agent went away while it answered ({method})"
                 ) from None
+
+    def _connect(self, connection: socket.socket) -> None:
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((ConnectionRefusedError, FileNotFoundError)),
+            wait=tenacity.wait_fixed(_PAUSE),
+            stop=tenacity.stop_after_delay(self._patience),
+            reraise=True,
+        )
+        try:
+            attempts(connection.connect, str(self._socket))
+        except OSError as e:
+            raise AgentUnreachableError(
+                f"no agent answers on {self._socket}: {e.strerror or e}"
+            ) from None
 
 
 def _line(connection: socket.socket, lines: BinaryIO, deadline: float | None) -> bytes:

@@ -35,6 +35,9 @@ PRELOADED = ("ops", "charmbase", "interfaces", "pymysql", "keystoneauth1.session
 """What the charms import, which the agent's fork server imports once for all of them."""
 
 
+RESTART = 10.0
+"""Seconds within which the agent's supervisor has started it again."""
+
 OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
 """Takes the options of charms that are set in snap config."""
 
@@ -223,7 +226,7 @@ class Installation:
         from machine.juju_client import JujuClient
 
         self._require_running(self.layout.machine_socket)
-        return JujuClient(self.layout.machine_socket)
+        return JujuClient(self.layout.machine_socket, patience=RESTART)
 
     def services(self) -> Services:
         """Return a client of the snap runtime.

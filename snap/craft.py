@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -186,7 +187,10 @@ def pack(tree: Path, snap: Path, packer: Path, compression: str) -> None:
     # It names a command that is not there, and thinks no worse of the snap.
     if "path" in checked and "does not exist" in checked:
         raise BuildError(checked)
-    _run([*command, f"--filename={snap.name}", str(tree), str(snap.parent)], variables)
+    # Aside: what has the snap's name is whole.
+    with tempfile.TemporaryDirectory(dir=snap.parent, prefix=".packing-") as folder:
+        _run([*command, f"--filename={snap.name}", str(tree), folder], variables)
+        Path(folder, snap.name).replace(snap)
 
 
 def _packer(folder: Path) -> Path:

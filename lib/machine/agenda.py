@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from machine import resolver
@@ -31,11 +32,24 @@ class _Known:
         return same and (self.wakes is None or now < self.wakes)
 
 
+@dataclass(frozen=True)
+class Due:
+    """What is due at a time.
+
+    Attributes:
+        hooks: by unit.
+        wakes: when the next one comes due without any change of the model; None for never.
+    """
+
+    hooks: Mapping[str, Hook]
+    wakes: float | None
+
+
 class Agenda:
     """The resolver's answers, remembered.
 
     With hundreds of units in one peer relation the resolver is most of what a hook costs the
-    agent; but one hook mostly changes one unit.
+    agent; but one hook mostly changes one unit. All the others are passed over in one loop.
     """
 
     def __init__(self) -> None:
@@ -43,24 +57,24 @@ class Agenda:
         self._model: Model | None = None
         self._inputs: dict[str, _Inputs] = {}
 
-    def next_hook(self, model: Model, unit: Unit, now: float) -> Hook | None:
-        """The hook that is due, as `resolver.next_hook` says."""
-        return self._of(model, unit, now).hook
-
-    def wake_at(self, model: Model, unit: Unit, now: float) -> float | None:
-        """When a hook comes due without any change, as `resolver.wake_at` says."""
-        return self._of(model, unit, now).wakes
-
-    def _of(self, model: Model, unit: Unit, now: float) -> _Known:
+    def due(self, model: Model, now: float, but: Collection[str] = ()) -> Due:
+        """What `resolver.next_hook` and `resolver.wake_at` say of all units but these."""
         if model is not self._model:
             self._look_at(model)
-        inputs = self._inputs[unit.application]
-        known = self._known.get(unit.name)
-        if known is None or not known.holds(unit, inputs, now):
-            hook = resolver.next_hook(model, unit, now)
-            known = _Known(unit, inputs, hook, resolver.wake_at(model, unit, now))
-            self._known[unit.name] = known
-        return known
+        hooks: dict[str, Hook] = {}
+        wakes: float | None = None
+        for name, unit in model.units.items():
+            if name in but:
+                continue
+            inputs = self._inputs[unit.application]
+            known = self._known.get(name)
+            if known is None or not known.holds(unit, inputs, now):
+                known = self._known[name] = _asked(model, unit, inputs, now)
+            if known.hook is not None:
+                hooks[name] = known.hook
+            if known.wakes is not None and (wakes is None or known.wakes < wakes):
+                wakes = known.wakes
+        return Due(hooks, wakes)
 
     def _look_at(self, model: Model) -> None:
         """Find the applications whose units are concerned by what changed."""
@@ -72,6 +86,11 @@ class Agenda:
             now = _inputs(model, application)
             old = before.get(application.name, ())
             self._inputs[application.name] = old if _same(old, now) else now
+
+
+def _asked(model: Model, unit: Unit, inputs: _Inputs, now: float) -> _Known:
+    hook = resolver.next_hook(model, unit, now)
+    return _Known(unit, inputs, hook, resolver.wake_at(model, unit, now))
 
 
 def _inputs(model: Model, application: Application) -> _Inputs:

@@ -109,10 +109,7 @@ class Hooks:
 
     async def _woken(self, now: float) -> None:
         """Wait for a change of the model, for the end of a hook, or for the next timer."""
-        model = self._store.model
-        idle = (u for u in model.units.values() if u.name not in self._running)
-        times = (self._agenda.wake_at(model, u, now) for u in idle)
-        nearest = min((t for t in times if t is not None), default=None)
+        nearest = self._agenda.due(self._store.model, now, self._running).wakes
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(nearest and max(nearest - time.time(), 0.0)):
                 await self._wake.wait()
@@ -128,12 +125,9 @@ class Hooks:
             chosen = None if self._running else resolver.shuffled(model, now, self._shuffle)
             yield from () if chosen is None else (chosen,)
             return
-        for name in sorted(model.units.keys() - self._running.keys()):
-            if len(self._running) >= _AT_ONCE:
-                return
-            hook = self._agenda.next_hook(model, model.units[name], now)
-            if hook is not None:
-                yield name, hook
+        hooks = self._agenda.due(model, now, self._running).hooks
+        for name in sorted(hooks)[: _AT_ONCE - len(self._running)]:
+            yield name, hooks[name]
 
     def _forget_gone(self) -> None:
         units, storages = self._store.model.units, self._store.model.storages
@@ -153,12 +147,11 @@ class Hooks:
     def busy(self) -> list[str]:
         """The units that run a hook, or have one due now or after a failure."""
         now, model = time.time(), self._store.model
+        due = self._agenda.due(model, now, self._running).hooks
         return [
             u.name
             for u in model.units.values()
-            if u.name in self._running
-            or (u.pending and not u.rebooting)
-            or self._agenda.next_hook(model, u, now)
+            if u.name in self._running or (u.pending and not u.rebooting) or u.name in due
         ]
 
     def recover(self) -> None:

@@ -172,7 +172,10 @@ def _dead_units(model: Model, _: float) -> Model:
 
 def _departures(model: Model, _: float) -> Model:
     """Units that are gone, or leave a peer relation on their way out, are out of scope."""
+    leaving = any(unit.life is Life.DYING for unit in model.units.values())
     for relation in model.relations.values():
+        if model.units.keys() >= relation.members and not (relation.peer and leaving):
+            continue
         staying = frozenset(m for m in relation.members if _stays(model, relation, m))
         if staying != relation.members:
             model = model.with_relation(replace(relation, members=staying))

@@ -73,11 +73,11 @@ class Run:
 
     def check_agenda(self) -> None:
         """What the agenda remembers is what the resolver says."""
-        for unit in self.model.units.values():
-            asked = self.model, unit, self.now
-            assert self.agenda.next_hook(*asked) == resolver.next_hook(*asked)
-            wakes = self.agenda.wake_at(*asked)
-            assert wakes is None or wakes > self.now
+        units = self.model.units.values()
+        hooks = {u.name: resolver.next_hook(self.model, u, self.now) for u in units}
+        due = self.agenda.due(self.model, self.now)
+        assert due.hooks == {name: hook for name, hook in hooks.items() if hook}
+        assert due.wakes is None or due.wakes > self.now
 
     def any_step(self, random: Random, *, fail: bool = False) -> bool:
         """Run one of the hooks that may come next; False if there is none."""

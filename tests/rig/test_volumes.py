@@ -17,7 +17,7 @@ LEFT = """
 losetup --all
 dmsetup ls | grep -v 'No devices found'
 ls -d /sys/class/iscsi_session/* /sys/kernel/config/target/iscsi/iqn.* /dev/sd? \\
-    /dev/microstack-volumes /var/lib/microstack 2>/dev/null
+    /dev/microstack-volumes /run/rtslib_backstore.lock /var/lib/microstack 2>/dev/null
 true
 """
 """Tells of what belongs to volumes or to the cloud."""

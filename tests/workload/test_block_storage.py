@@ -113,7 +113,7 @@ def test_a_setup_that_was_cut_off_behind_its_group_is_brought_to_its_end_by_the_
         storage.setup(2**30)
     assert [(command[0], command[-1]) for command in ran] == [("lvcreate", lvm.GROUP)]
     made = [line.made.kind for line in storage.ledger.entries()]
-    assert sorted(made) == ["iscsi-sessions", "iscsi-targets", "volume-group"]
+    assert sorted(made) == ["file", "iscsi-sessions", "iscsi-targets", "volume-group"]
 
 
 def test_removing_what_was_never_made_does_nothing(storage: BlockStorage):
@@ -127,6 +127,12 @@ def test_the_targets_of_removed_storage_do_not_come_back(storage: BlockStorage):
     (folder / f"{targets.PREFIX}volume-1.json").write_text("{}")
     storage.teardown()
     assert list(folder.iterdir()) == []
+
+
+def test_targets_are_made_under_the_lock_that_may_be_had(monkeypatch: pytest.MonkeyPatch):
+    assert targets.lock() == Path("/run/rtslib_backstore.lock")
+    monkeypatch.setattr(targets, "under_snapd", lambda: True)
+    assert targets.lock() == Path("/run/targetcli.lock")
 
 
 def test_nothing_of_a_removed_group_is_left_in_dev(

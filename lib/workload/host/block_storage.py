@@ -269,7 +269,7 @@ class BlockStorage:
         """Make what comes after the group; a setup that was cut off there had not got so far."""
         if not lvm.has_pool(self.system_dir):
             _make_pool(self.system_dir)
-        for others_make in self._in_use:
+        for others_make in (File(path=targets.lock()), *self._in_use):
             self.ledger.make(OWNER, others_make, lambda: None)
 
     def _device(self) -> Path:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from workload import atomic
+from workload.layout import under_snapd
 
 PREFIX = "iqn.2010-10.org.openstack.microstack:"
 """What the names of the appliance's targets begin with (RFC 3720, 3.2.6.3.1)."""
@@ -34,6 +35,15 @@ class Account:
 
     user: str
     password: str
+
+
+def lock() -> Path:
+    """Return the file that is locked while a target is made: rtslib's, in the snap targetcli's.
+
+    Strict confinement lets a snap open that one alone (snapd,
+    interfaces/builtin/microstack_support.go).
+    """
+    return Path("/run", "targetcli.lock" if under_snapd() else "rtslib_backstore.lock")
 
 
 def names() -> list[str]:
@@ -178,7 +188,9 @@ def remove() -> None:
 def _lio() -> Any:
     """Return rtslib; it loads modules, so only what has to do with targets imports it."""
     import rtslib_fb
+    from rtslib_fb import tcm
 
+    tcm.lock_file = str(lock())
     # It would give the kernel another folder for state, for all of the host's targets.
     dbroot = CONFIGFS / "dbroot"
     if dbroot.exists():

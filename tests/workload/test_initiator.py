@@ -15,7 +15,11 @@ OWN = "iqn.2010-10.org.openstack.microstack:"
 TOOL = """\
 #!/bin/sh
 # In the place of `with-initiator`: ends a session as the kernel would, or refuses.
-[ "$1" = iscsiadm ] || exec sleep 60
+[ "$1" = iscsiadm ] || {{
+    echo "$*" >> "{folder}/calls"
+    [ ! -e "{folder}/serving" ] || mv "{folder}/serving" "{folder}/sockets"
+    exec sleep 60
+}}
 [ ! -e "{folder}/refuse" ] || {{ echo "iscsiadm: session is busy" >&2; exit 15; }}
 [ ! -e "{folder}/unknown" ] || {{ rm "{folder}/unknown"; exit 8; }}
 rm -r "{folder}/sessions/session$5"
@@ -81,7 +85,21 @@ def test_a_session_that_resists_is_named(snap: Path, session: Callable[[int, str
         initiator.end(OWN, snap)
 
 
-def test_where_no_daemon_runs_one_is_started_and_must_serve(
+@pytest.mark.parametrize("folder", ["usr/sbin", "sbin"])
+def test_where_no_daemon_runs_one_is_started_from_where_the_distribution_has_it(
+    snap: Path, session: Callable[[int, str], None], folder: str
+):
+    session(1, f"{OWN}volume-1")
+    initiator.SOCKETS.rename(snap / "serving")
+    initiator.SOCKETS.touch()
+    (snap / folder).mkdir(parents=True)
+    (snap / folder / "iscsid").touch()
+    initiator.end(OWN, snap)
+    started = (snap / "calls").read_text().splitlines()[0]
+    assert started == f"{snap}/{folder}/iscsid --foreground"
+
+
+def test_where_no_daemon_runs_one_must_serve(
     snap: Path, session: Callable[[int, str], None], monkeypatch: pytest.MonkeyPatch
 ):
     session(1, f"{OWN}volume-1")

@@ -99,7 +99,7 @@ def _daemon(snap: Path) -> Generator[None]:
     if serves():
         yield
         return
-    command = [str(snap / TOOLS), str(snap / "usr/sbin/iscsid"), "--foreground"]
+    command = [str(snap / TOOLS), str(_program(snap)), "--foreground"]
     quiet = subprocess.DEVNULL
     # At its end it ends its whole process group.
     with subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True) as daemon:
@@ -114,6 +114,12 @@ def _daemon(snap: Path) -> Generator[None]:
             raise SessionError("iscsid does not start") from None
         finally:
             daemon.terminate()
+
+
+def _program(snap: Path) -> Path:
+    """Return the daemon's program; Debian's package has it in /sbin."""
+    usual = snap / "usr/sbin/iscsid"
+    return usual if usual.exists() else snap / "sbin/iscsid"
 
 
 def serves() -> bool:

@@ -269,7 +269,8 @@ class BlockStorage:
         """Make what comes after the group; a setup that was cut off there had not got so far."""
         if not lvm.has_pool(self.system_dir):
             _make_pool(self.system_dir)
-        for others_make in (File(path=targets.lock()), *self._in_use):
+        # The ledger undoes what came last first, and no session can log out without its target.
+        for others_make in (File(path=targets.lock()), *reversed(self._in_use)):
             self.ledger.make(OWNER, others_make, lambda: None)
 
     def _device(self) -> Path:

@@ -95,9 +95,12 @@ class Microstack:
 
     @contextmanager
     def begun(self, *arguments: str) -> Generator[subprocess.Popen[str]]:
-        """A command that the test interrupts; killed where the test fails before it has ended."""
+        """A command that the test interrupts; killed where the test fails before it has ended.
+
+        It hears interrupts also where a shell runs the tests in the background, and they do not.
+        """
         process = subprocess.Popen(
-            [str(CHECKOUT / "microstack"), *arguments],
+            ["env", "--default-signal=INT", str(CHECKOUT / "microstack"), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

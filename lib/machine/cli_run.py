@@ -57,7 +57,7 @@ def run(
     limit = duration("60s" if wait is None else wait) or None
     client = agent(model)
     queued = client.enqueue(units, named[0], given)
-    _refuse(queued)
+    _unscheduled(queued)
     if background:
         _scheduled(queued)
         return
@@ -98,7 +98,7 @@ def execute(
         raise CommandError("You must specify a target, either through --application or --unit")
     text = command[0] if len(command) == 1 else shlex.join(command)
     queued = client.enqueue(units, _EXEC, {"command": text})
-    _refuse(queued)
+    _unscheduled(queued)
     if background:
         _scheduled(queued)
         return
@@ -121,7 +121,7 @@ def _units_of(client: JujuClient, application: str) -> list[str]:
     return list(known[application].get("units", {}))
 
 
-def _refuse(queued: Queued) -> None:
+def _unscheduled(queued: Queued) -> None:
     """Say what could not be scheduled, which Juju tells and forgives."""
     if queued.errors:
         what = "some" if queued.tasks else "any"

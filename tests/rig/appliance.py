@@ -31,8 +31,8 @@ DAEMONS = ("machine", "snap-api")
 
 GUESTS = """
 for process in /proc/[0-9]*; do
-    case $(tr '\\0' ' ' <$process/cmdline 2>/dev/null) in
-        *qemu-system-*guest=*) cat $process/attr/current;;
+    case $(readlink $process/exe) in
+        */qemu-system-*) cat $process/attr/current;;
     esac
 done
 """

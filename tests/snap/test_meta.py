@@ -107,8 +107,10 @@ def test_no_service_starts_before_it_is_configured(name: str):
     assert APPS[name]["install-mode"] == "disable"
 
 
-@pytest.mark.parametrize("name", ["external-bridge", "guests", "libvirtd"])
-def test_a_refresh_leaves_guests_running_and_reachable(name: str):
+@pytest.mark.parametrize(
+    "name", ["cinder-lvm-storage", "external-bridge", "guests", "iscsid", "libvirtd"]
+)
+def test_a_refresh_leaves_guests_running_and_reachable_with_their_volumes(name: str):
     # Either it is not stopped at all, or its end is not that of its children.
     app = APPS[name]
     assert app.get("refresh-mode") == "endure" or app.get("stop-mode") == "sigterm"

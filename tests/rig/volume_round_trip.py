@@ -251,6 +251,7 @@ def attached(backend: Backend, foreign: Foreign) -> Any:
     everyone = Path("/proc/self/cmdline").parents[1].glob("[0-9]*/cmdline")
     secret = properties["auth_password"].encode()
     assert not any(secret in content(arguments) for arguments in everyone)
+    in_a_guest(device["path"])
     succeed("stop")
     assert initiator.sessions(targets.PREFIX) == {}
     assert targets.names() == []
@@ -263,6 +264,21 @@ def attached(backend: Backend, foreign: Foreign) -> Any:
     assert read(device["path"]) == PATTERN
     step("attached again after a start")
     return volume
+
+
+def in_a_guest(disk: str) -> None:
+    """Storage is not stopped under a guest, which would read zeros; QEMU opens disks as here."""
+    command = ["qemu-io", "--image-opts", f"driver=host_device,filename={disk}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guest:
+        assert guest.stdin is not None
+        assert guest.stdout is not None
+        guest.stdin.write(b"read 0 4096\n")
+        guest.stdin.flush()
+        # Its prompt and its answer.
+        assert b"read 4096/4096" in guest.stdout.readline()
+        refused("stop the guests first", "stop")
+        guest.communicate(b"quit\n")
+    assert read(disk) == PATTERN
 
 
 def content(file: Path) -> bytes:

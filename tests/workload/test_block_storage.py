@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workload import detect
-from workload.host import block_storage, lvm, targets
+from workload.host import block_storage, initiator, lvm, targets
 from workload.host.block_storage import (
     OWNER,
     BlockStorage,
@@ -114,6 +114,17 @@ def test_a_setup_that_was_cut_off_behind_its_group_is_brought_to_its_end_by_the_
     assert [(command[0], command[-1]) for command in ran] == [("lvcreate", lvm.GROUP)]
     made = [line.made.kind for line in storage.ledger.entries()]
     assert made == ["volume-group", "file", "iscsi-targets", "iscsi-sessions"]
+
+
+def test_storage_whose_volume_a_guest_has_is_not_stopped(
+    storage: BlockStorage, monkeypatch: pytest.MonkeyPatch
+):
+    group = VolumeGroup(name=lvm.GROUP, device=None, system_dir=storage.common)
+    storage.ledger.make(OWNER, group, lambda: None)
+    monkeypatch.setattr(initiator, "used", lambda _: [Path("/dev/sda")])
+    monkeypatch.setattr(targets, "remove", lambda: pytest.fail("a target was removed"))
+    with pytest.raises(StorageError, match=r"^/dev/sda is in use.*stop the guests first$"):
+        storage.stop()
 
 
 def test_removing_what_was_never_made_does_nothing(storage: BlockStorage):

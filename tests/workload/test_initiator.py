@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -67,6 +71,26 @@ def test_only_the_appliances_sessions_end(snap: Path, session: Callable[[int, st
 def test_without_a_session_nothing_is_run(snap: Path):
     initiator.end(OWN, snap)
     assert not (snap / "calls").exists()
+
+
+def test_a_disk_counts_as_used_while_qemu_has_its_locks_on_it(
+    snap: Path, session: Callable[[int, str], None], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(initiator, "DEVICES", snap / "dev")
+    (snap / "dev").mkdir()
+    for number, disk in ((1, "sda"), (2, "sdb"), (3, "sdc")):
+        session(number, f"{OWN}volume-{number}" if number != 3 else "iqn.2003-01.com.example:x")
+        at = f"sessions/session{number}/device/target0:0:0/0:0:0:0/block/{disk}"
+        (snap / at).mkdir(parents=True)
+        (snap / "dev" / disk).touch()
+    with ExitStack() as stack:
+        for disk in ("sdb", "sdc"):
+            file = stack.enter_context((snap / "dev" / disk).open("rb"))
+            # A reader's lock, which QEMU has for each permission that it uses.
+            lock = struct.pack("hhlli", fcntl.F_RDLCK, os.SEEK_SET, 201, 1, 0)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
+        assert initiator.used(OWN) == [snap / "dev/sdb"]
+    assert initiator.used(OWN) == []
 
 
 def test_a_daemon_may_need_a_moment_until_it_knows_older_sessions(

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from workload.host import lvm, targets
+from workload.host import initiator, lvm, targets
 from workload.host.things import (
     File,
     LoopDevice,
@@ -175,12 +175,19 @@ class BlockStorage:
         """Take down what `start` brings up: nothing of it is in use on the host any longer.
 
         Raises:
+            StorageError: a guest has a volume, and would read zeros from then on: QEMU takes a
+                disk that is gone for one that has ended. Nothing was changed.
             things.UndoError: something is in use; all else is taken down.
             lvm.LvmError: LVM refuses.
         """
         group = self.group
         if group is None:
             return
+        if used := initiator.used(targets.PREFIX):
+            raise StorageError(
+                f"{', '.join(map(str, used))} is in use, as a volume of a guest that runs: stop "
+                "the guests first"
+            )
         for thing in self._in_use:
             if thing.exists():
                 thing.undo()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import struct
 import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -31,6 +35,12 @@ START_TIMEOUT = 10.0
 KNOWN_TIMEOUT = 30.0
 """Seconds until a daemon must know a session that is older than it is."""
 
+DEVICES = Path("/dev")
+
+IMAGE_LOCKS = (100, 200)
+"""The first byte and the number of bytes that QEMU locks of a disk while a guest has it (QEMU,
+block/file-posix.c)."""
+
 TOOLS = "bin/with-initiator"
 """Below `$SNAP`: runs a command with the appliance's own folder of names and records."""
 
@@ -51,6 +61,42 @@ def sessions(prefix: str) -> Mapping[int, str]:
         if target.startswith(prefix):
             found[int(path.name.removeprefix("session"))] = target
     return dict(sorted(found.items()))
+
+
+def used(prefix: str) -> list[Path]:
+    """Return the disks of sessions that a guest has, or that the host has mounted.
+
+    Args:
+        prefix: of the targets' names.
+    """
+    numbers = sessions(prefix)
+    disks = (disk for number in numbers for disk in _disks(number))
+    return sorted(disk for disk in disks if _is_used(disk))
+
+
+def _disks(number: int) -> list[Path]:
+    """Return the disks of a session; its target has one, which comes a moment after it."""
+    found = (SESSIONS / f"session{number}").glob("device/target*/*/block/*")
+    return [DEVICES / path.name for path in found]
+
+
+def _is_used(disk: Path) -> bool:
+    try:
+        # Refused where the kernel itself uses it (open(2)).
+        descriptor = os.open(disk, os.O_RDONLY | os.O_EXCL)
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    try:
+        return _is_locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Whether a lock of an open file would be in the way of one over a guest's (fcntl(2))."""
+    asked = struct.pack("hhlli", fcntl.F_WRLCK, os.SEEK_SET, *IMAGE_LOCKS, 0)
+    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked)
+    return struct.unpack("hhlli", answer)[0] != fcntl.F_UNLCK
 
 
 def end(prefix: str, snap: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,9 @@ from pathlib import Path
 from microstack import environment
 
 LOCK = Path(__file__).parents[2] / "requirements/pack.txt"
+WORK = ("parts", "prime", "stage")
+"""Where charmcraft works, in a charm's folder."""
+
 _NOBLE = """\
 NAME="Ubuntu"
 PRETTY_NAME="Ubuntu 24.04 LTS"
@@ -73,6 +77,9 @@ class Charmcraft:
         self._run(charm, "uv", "lock", "--quiet")
         command = ["unshare", "--mount", "sh", "-c", _IN_NAMESPACE, self.scratch / "os-release"]
         self._run(charm, *command, "charmcraft", "pack", "--destructive-mode")
+        # Every charm is built from all of the project: what is left would be copied by the next.
+        for folder in WORK:
+            shutil.rmtree(charm / folder, ignore_errors=True)
         (packed,) = charm.glob("*_*.charm")
         return packed.rename(charm / f"{packed.name.partition('_')[0]}.charm")
 

@@ -73,6 +73,13 @@ def test_charmcraft_has_nothing_against_it(
     assert {gate: found[gate] for gate in GATES} == dict.fromkeys(GATES, "ok")
 
 
+def test_the_appliance_packs_as_one_charm(charmcraft: Charmcraft, checkout: Path) -> None:
+    packed = charmcraft.pack(checkout)
+    assert load_charm(packed).name == load_charm(ROOT).name
+    found = charmcraft.linted(packed)
+    assert {gate: found[gate] for gate in GATES} == dict.fromkeys(GATES, "ok")
+
+
 def test_the_bundle_takes_the_packed_charms(packed: Mapping[str, Path], checkout: Path) -> None:
     plan = bundle.plan(checkout / "bundles/microstack.yaml", [], Model("m", "uuid"))
     added = {c.name: c.charm_path for c in plan.changes if isinstance(c, AddApplication)}

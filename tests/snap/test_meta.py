@@ -116,6 +116,15 @@ def test_a_refresh_leaves_guests_running_and_reachable_with_their_volumes(name: 
     assert app.get("refresh-mode") == "endure" or app.get("stop-mode") == "sigterm"
 
 
+@pytest.mark.parametrize("name", ["distribution", "confinement", "openstack"])
+def test_a_part_that_services_are_run_from_notes_what_it_is(name: str):
+    part = DOCUMENT["parts"][name]
+    commands = [line.split() for line in part["override-build"].splitlines()]
+    scripts = [f'"$CRAFT_PROJECT_DIR/snap/{script}"' for script in ("digest", "environment")]
+    assert [words[1] for words in commands if words and words[0] in scripts] == [name]
+    assert "digests" in part.get("stage", ["digests"])
+
+
 def test_no_module_is_loaded_by_a_service_of_its_own_where_the_interface_does_it():
     assert not [name for name, app in APPS.items() if "modprobe" in app["command"]]
 

@@ -62,6 +62,8 @@ def texts(app: App, snap: Path) -> list[str]:
 def _pieces(app: App, snap: Path, library: str) -> Iterator[str]:
     """Yield all that makes up a program."""
     yield from (f"{name}={value}" for name, value in app.environment.items())
+    # The system calls that it may make are set when it is started.
+    yield " ".join(sorted(app.plugs))
     yield from (read := texts(app, snap))
     yield _noted(snap, "distribution")
     if any("$SNAP/usr/lib/microstack/" in text for text in read):

@@ -99,12 +99,17 @@ def test_compiled_files_and_times_do_not_count(snap: Path):
     assert programs.digests(TABLE, snap) == before
 
 
-def test_the_command_and_the_environment_are_part_of_it(snap: Path):
+def test_its_command_environment_and_plugs_are_part_of_it(snap: Path):
     text = (CHECKOUT / "snap/snapcraft.yaml").read_text()
     before = programs.digests(TABLE, snap)
     for old, new, services in (
         ("keystone/uwsgi.ini", "keystone/other.ini", {"keystone"}),
         ("LANG: C.UTF-8", "LANG: C", TABLE.services.keys() - ONESHOTS),
+        (
+            "plugs: &volumes\n",
+            "plugs: &volumes\n      - home\n",
+            {"cinder-volume", "cinder-backup"},
+        ),
     ):
         after = programs.digests(ServiceTable.parse(text.replace(old, new)), snap)
         assert {name for name in after if after[name] != before[name]} == services

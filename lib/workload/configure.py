@@ -108,17 +108,34 @@ class Engine:
         layout: Layout,
         control: ServiceControl,
         templates: Path = render.TEMPLATES,
+        programs: Mapping[str, str] | None = None,
     ) -> None:
+        """Make one.
+
+        Args:
+            components: all there are.
+            layout: where files go.
+            control: who runs the services.
+            templates: folder of what files are rendered of.
+            programs: a digest of each service's program, which is as good a reason to restart it
+                as its files are.
+        """
         self._components = {component.name: component for component in components}
         self._layout = layout
         self._control = control
         self._renderer = render.Renderer(layout, templates)
+        self._programs = programs or {}
         self._record = _Record(layout.digests)
 
     @property
     def components(self) -> Collection[str]:
         """Names of all components."""
         return self._components.keys()
+
+    @property
+    def revisions(self) -> Mapping[str, str]:
+        """The revision of the snap that each service was last started from."""
+        return self._record.revisions
 
     def parse(self, document: Mapping[str, Any]) -> dict[str, ComponentConfig]:
         """Return the model of every component that has a section.
@@ -167,7 +184,7 @@ class Engine:
 
     def note_options(self, document: Mapping[str, Any]) -> None:
         """Remember that the options of charms were handed on."""
-        self._record.remember({}, {OPTIONS: _digest(document.get(OPTIONS))})
+        self._record.remember({}, {OPTIONS: _digest(document.get(OPTIONS))}, "")
 
     def configure(
         self, document: Mapping[str, Any], only: Collection[str] | None = None
@@ -198,7 +215,11 @@ class Engine:
             if component.name in configs
         }
         digests = render.services_digests(file for files in rendered.values() for file in files)
-        ready = {name: digests.get(name, "") for name, missing in gates.items() if not missing}
+        ready = {
+            name: f"{digests.get(name, '')}{self._programs.get(name, '')}"
+            for name, missing in gates.items()
+            if not missing
+        }
         changes = decide(ready, self._record.services, gates)
 
         written = self._write(components, rendered)
@@ -210,6 +231,7 @@ class Engine:
         self._record.remember(
             {name: ready[name] for name in (*changes.start, *changes.restart)},
             {name: _digest(document.get(name)) for name in names},
+            self._layout.revision,
         )
         gated = {name: missing for name, missing in gates.items() if missing}
         return Outcome(written, changes.start, changes.restart, changes.stop, gated)
@@ -308,17 +330,32 @@ class _Record:
         """The digest of each component's section that was applied last."""
         return self._read().get("sections", {})
 
-    def remember(self, services: Mapping[str, str], sections: Mapping[str, str]) -> None:
-        """Add what was applied."""
+    @property
+    def revisions(self) -> dict[str, str]:
+        """The revision of the snap that each service was last started from."""
+        return self._read().get("revisions", {})
+
+    def remember(
+        self, services: Mapping[str, str], sections: Mapping[str, str], revision: str
+    ) -> None:
+        """Add what was applied, and by which revision of the snap."""
         with self._locked():
-            self._write({**self.services, **services}, {**self.sections, **sections})
+            self._write(
+                {**self.services, **services},
+                {**self.sections, **sections},
+                {**self.revisions, **dict.fromkeys(services, revision)},
+            )
 
     def forget(self, services: Collection[str], sections: Collection[str] = ()) -> None:
         """Take services and components' sections out."""
         if not services:
             return
         with self._locked():
-            self._write(_without(self.services, services), _without(self.sections, sections))
+            self._write(
+                _without(self.services, services),
+                _without(self.sections, sections),
+                _without(self.revisions, services),
+            )
 
     def _locked(self) -> FileLock:
         # A lock of its own for each caller: it keeps threads apart too.
@@ -327,5 +364,11 @@ class _Record:
     def _read(self) -> dict[str, dict[str, str]]:
         return json.loads(self._path.read_text()) if self._path.exists() else {}
 
-    def _write(self, services: Mapping[str, str], sections: Mapping[str, str]) -> None:
-        write_json(self._path, {"services": services, "sections": sections})
+    def _write(
+        self,
+        services: Mapping[str, str],
+        sections: Mapping[str, str],
+        revisions: Mapping[str, str],
+    ) -> None:
+        document = {"services": services, "sections": sections, "revisions": revisions}
+        write_json(self._path, document)

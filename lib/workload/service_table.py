@@ -98,6 +98,7 @@ class App(BaseModel):
     stop_command: Command = ()
     post_stop_command: Command = ()
     install_mode: Literal["enable", "disable"] = "enable"
+    plugs: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _command_has_no_service_keys(self) -> App:
@@ -214,7 +215,7 @@ class ServiceTable:
             raise TableError(f"{source}: apps are ordered in a circle: {circle}") from None
 
 
-_FOR_SNAPD = {"plugs", "slots", "aliases", "completer", "refresh-mode", "daemon-scope"}
+_FOR_SNAPD = {"slots", "aliases", "completer", "refresh-mode", "daemon-scope"}
 
 
 def _app(name: str, keys: Mapping[str, Any], shared: Mapping[str, str]) -> App:

@@ -28,18 +28,24 @@ SERVICE = """#!/bin/sh
 exec sleep infinity
 """
 
+ANOTHER = """#!/bin/sh
+sleep infinity
+"""
+"""Another program of the same service."""
+
 HOOK = """#!/bin/sh -e
 export PYTHONPATH="$SNAP/lib:$SNAP/site"
 exec /usr/bin/python3 -m workload.snapd.hooks {}
 """
 
 
-def make(folder: Path, version: str) -> Path:
+def make(folder: Path, version: str, service: str = SERVICE) -> Path:
     """Pack the snap; return its file.
 
     Args:
         folder: an empty folder to make it in.
         version: of the snap.
+        service: the script that its service is.
     """
     ensure_packages(["squashfs-tools"], print)
     tree = folder / "tree"
@@ -56,7 +62,9 @@ def make(folder: Path, version: str) -> Path:
         copy = shutil.copytree if (packages / name).is_dir() else shutil.copy
         (tree / "site").mkdir(exist_ok=True)
         copy(packages / name, tree / "site" / name)
-    _program(tree / "bin/memcached", SERVICE)
+    _program(tree / "bin/memcached", service)
+    (tree / "digests").mkdir()
+    (tree / "digests/distribution").write_text("none of its packages\n")
     for hook in sorted((CHECKOUT / "snap/hooks").iterdir()):
         _program(tree / "meta/hooks" / hook.name, HOOK.format(hook.name))
     (tree / "meta/snap.yaml").write_text(yaml.safe_dump(_metadata(tree, version)))

@@ -127,11 +127,12 @@ class TestLifeOfTheAppliance:
         assert config["mariadb"]["admin-password"].startswith("secret sha256:")
 
     def test_a_refresh_keeps_all_and_nothing_is_started_twice(self, host: Host):
-        bridge, guests = host.started("external-bridge"), guest_profiles(host)
+        kept = (*SERVICES, *CHASSIS, "external-bridge", "libvirtd")
+        runs, guests = [host.started(name) for name in kept], guest_profiles(host)
         host.install(SNAP)
         assert " x2 " in host.snap("list", NAME)
         assert [name for name in ALL if not host.active(name)] == []
-        assert host.started("external-bridge") == bridge
+        assert [host.started(name) for name in kept] == runs
         assert guest_profiles(host) == guests
         assert len(token(host)) == 32
 

@@ -42,11 +42,13 @@ def run_charm(host: Host, statement: str) -> None:
 
 @pytest.fixture(scope="module")
 def snaps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two versions of the small snap."""
+    """Versions of the small snap: two that are the same, and one whose service is another."""
     folder = tmp_path_factory.mktemp("snaps")
-    for version in ("1", "2"):
+    same, other = snapd_sample.SERVICE, snapd_sample.ANOTHER
+    for version, service in (("1", same), ("2", same), ("3", other)):
         (folder / version).mkdir()
-        snapd_sample.make(folder / version, version).rename(folder / f"{version}.snap")
+        made = snapd_sample.make(folder / version, version, service)
+        made.rename(folder / f"{version}.snap")
     return folder
 
 
@@ -80,24 +82,63 @@ class TestLifeOfASmallSnap:
         assert host.get("memcached.memory") == "16"
         assert host.started(SERVICE) == run
 
-    def test_a_refresh_keeps_config_and_runs_the_service_of_the_new_revision(self, host: Host):
+    def test_a_refresh_keeps_config_and_restarts_nothing_that_is_the_same(self, host: Host):
         run = host.started(SERVICE)
         host.install("2.snap")
+        assert " x2 " in host.snap("list", NAME)
         assert host.get("memcached.memory") == "16"
+        assert host.active(SERVICE)
+        assert host.started(SERVICE) == run
+
+    def test_a_revert_goes_back_and_restarts_nothing_that_is_the_same(self, host: Host):
+        run = host.started(SERVICE)
+        host.snap("revert", NAME)
+        assert " x1 " in host.snap("list", NAME)
+        assert host.active(SERVICE)
+        assert host.started(SERVICE) == run
+        assert "enabled" in host.snap("services", f"{NAME}.memcached")
+
+    def test_what_runs_from_a_revision_that_snapd_takes_away_is_restarted(self, host: Host):
+        run = host.started(SERVICE)
+        host.install("2.snap")
+        assert host.started(SERVICE) == run
+        host.install("1.snap")
+        assert " x1 " not in host.snap("list", "--all", NAME)
         assert host.active(SERVICE)
         assert host.started(SERVICE) != run
 
-    def test_a_revert_goes_back(self, host: Host):
+    def test_a_value_set_after_a_refresh_is_honoured(self, host: Host):
+        run = host.started(SERVICE)
+        host.snap("set", NAME, "memcached.memory=17")
+        assert host.active(SERVICE)
+        assert host.started(SERVICE) != run
+
+    def test_a_refresh_restarts_a_service_that_is_another_program(self, host: Host):
+        run = host.started(SERVICE)
+        host.install("3.snap")
+        assert host.active(SERVICE)
+        assert host.started(SERVICE) != run
+
+    def test_a_revert_restarts_a_service_that_is_another_program(self, host: Host):
+        run = host.started(SERVICE)
         host.snap("revert", NAME)
         assert " 1 " in host.snap("list", NAME).splitlines()[-1]
         assert host.active(SERVICE)
+        assert host.started(SERVICE) != run
+
+    def test_a_refresh_leaves_stopped_what_a_user_stopped(self, host: Host):
+        host.snap("stop", "--disable", f"{NAME}.memcached")
+        host.install("3.snap")
+        host.snap("revert", NAME)
+        assert "memcached  disabled  inactive" in host.snap("services", NAME)
+        host.snap("start", "--enable", f"{NAME}.memcached")
 
     def test_after_a_power_cut_all_is_back_by_itself(self, host: Host):
         host.machine.cut_power()
         host.boot()
         host.await_boot()
         assert host.active(SERVICE)
-        assert host.get("memcached.memory") == "16"
+        assert host.get("memcached.memory") == "17"
 
 
 class TestCharms(SnapdContract):

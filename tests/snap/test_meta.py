@@ -28,6 +28,7 @@ _spec.loader.exec_module(meta)
 
 DOCUMENT: dict[str, Any] = meta.read(SNAP / "snapcraft.yaml")
 APPS: dict[str, dict[str, Any]] = DOCUMENT["apps"]
+SERVICES = {name for name, app in APPS.items() if "daemon" in app}
 HOOKS = {path.name for path in (SNAP / "hooks").iterdir()}
 
 SNAPCRAFT_KEYS = {
@@ -102,18 +103,29 @@ def test_a_hook_is_a_program_that_has_plugs(name: str):
     assert DOCUMENT["hooks"][name]["plugs"]
 
 
-@pytest.mark.parametrize("name", [name for name, app in APPS.items() if "daemon" in app])
+@pytest.mark.parametrize("name", sorted(SERVICES))
 def test_no_service_starts_before_it_is_configured(name: str):
     assert APPS[name]["install-mode"] == "disable"
 
 
-@pytest.mark.parametrize(
-    "name", ["cinder-lvm-storage", "external-bridge", "guests", "iscsid", "libvirtd"]
-)
-def test_a_refresh_leaves_guests_running_and_reachable_with_their_volumes(name: str):
-    # Either it is not stopped at all, or its end is not that of its children.
-    app = APPS[name]
-    assert app.get("refresh-mode") == "endure" or app.get("stop-mode") == "sigterm"
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_refresh_leaves_services_running_but_for_the_appliances_own(name: str):
+    # The hook `configure` restarts what is another program or reads other files.
+    endures = APPS[name].get("refresh-mode") == "endure"
+    assert endures == (name not in {"machine", "snap-api"})
+
+
+def test_libvirt_is_restarted_without_the_guests():
+    assert APPS["libvirtd"]["stop-mode"] == "sigterm"
+
+
+@pytest.mark.parametrize("name", ["distribution", "confinement", "openstack"])
+def test_a_part_that_services_are_run_from_notes_what_it_is(name: str):
+    part = DOCUMENT["parts"][name]
+    commands = [line.split() for line in part["override-build"].splitlines()]
+    scripts = [f'"$CRAFT_PROJECT_DIR/snap/{script}"' for script in ("digest", "environment")]
+    assert [words[1] for words in commands if words and words[0] in scripts] == [name]
+    assert "digests" in part.get("stage", ["digests"])
 
 
 def test_no_module_is_loaded_by_a_service_of_its_own_where_the_interface_does_it():

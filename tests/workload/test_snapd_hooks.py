@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.workload import snapd_stand_in
+from tests.workload.snapd_stand_in import DATABASE, MEMCACHED, PASSWORD, TABLE, Snapd
 from workload import detect
 from workload.components import ALL
 from workload.config.marks import MARK, mark
@@ -22,70 +21,14 @@ from workload.runtime.client import Client, ClientError
 from workload.runtime.server import Api, Server
 from workload.runtime.services import State
 from workload.runtime.snap import Snap
-from workload.service_table import ServiceTable
 from workload.snapd import hooks, leftovers
 from workload.snapd.config import SnapConfig
 from workload.snapd.services import SnapdServices
 
-STAND_IN = Path(__file__).with_name("snapctl")
-SNAPCRAFT = Path(__file__).parents[2] / "snap/snapcraft.yaml"
-TABLE = ServiceTable.load(SNAPCRAFT)
-MEMCACHED = {"memcached": {"enabled": True}}
-PASSWORD = "a8f4c0e1d2"
-DATABASE = {"admin-password": PASSWORD}
-
-
-class Snapd:
-    """What the stand-in for snapctl was told, and what it tells."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "snapd.json"
-        services = {name: [False, False] for name in TABLE.services}
-        self._write({"config": {}, "services": services, "busy": 0, "calls": []})
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return json.loads(self._path.read_text())
-
-    @property
-    def config(self) -> dict[str, Any]:
-        return self.state["config"]
-
-    def run(self, hook: str, code: int = 0, **changes: Any) -> list[str]:
-        """Run a hook with this state changed first; return what was done with services."""
-        self._write({**self.state, "calls": [], **changes})
-        assert hooks.main([hook]) == code
-        return self.calls("start", "stop", "restart")
-
-    def calls(self, *actions: str) -> list[str]:
-        return [call for call in self.state["calls"] if call.split()[0] in actions]
-
-    def be_busy(self, calls: int) -> None:
-        self._write({**self.state, "busy": calls})
-
-    def be_late(self, calls: int) -> None:
-        self._write({**self.state, "late": calls})
-
-    def _write(self, state: dict[str, Any]) -> None:
-        self._path.write_text(json.dumps(state))
-
 
 @pytest.fixture(autouse=True)
 def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    program = tmp_path / "bin/snapctl"
-    program.parent.mkdir()
-    shutil.copy(STAND_IN, program)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    for name, folder in (("SNAP_DATA", "x1"), ("SNAP_COMMON", "common")):
-        monkeypatch.setenv(name, str(tmp_path / folder))
-    monkeypatch.setenv("SNAP_NAME", "microstack")
-    monkeypatch.setenv("SNAP_COOKIE", "c")
-    # The snap has them there; its accounts are not on a machine that tests.
-    monkeypatch.setattr(SnapLayout, "snapcraft", SNAPCRAFT)
-    monkeypatch.setattr(SnapLayout, "account", lambda _self, _name: None)
-    monkeypatch.setattr(hooks, "LIBVIRT_RUN", tmp_path / "run-libvirt")
-    monkeypatch.setattr(hooks, "IPTABLES_LOCK", tmp_path / "xtables.lock")
-    return Layout.from_environment()
+    return snapd_stand_in.enter(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -176,55 +119,6 @@ def test_a_refused_value_is_told_and_changes_nothing(
     wrong = {"memcached": {"enabled": True, "port": "x"}}
     assert snapd.run("configure", code=1, config=wrong) == []
     assert "memcached.port: Input should be a valid integer" in capsys.readouterr().err
-
-
-def test_a_refresh_renders_and_leaves_services_to_snapd(
-    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
-):
-    snapd.run("configure", config=MEMCACHED)
-    file = next((layout.etc / "memcached").iterdir())
-    file.write_text("as an older release had it")
-    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x2")))
-    assert snapd.run("post-refresh") == []
-    assert file.read_text() != "as an older release had it"
-    assert snapd.run("configure") == []
-
-
-def test_a_revert_which_runs_no_hook_but_configure_restarts_what_reads_other_files(
-    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
-):
-    snapd.run("configure", config=MEMCACHED)
-    record = json.loads(layout.digests.read_text())
-    record["services"]["memcached"] = "of the newer revision's templates"
-    layout.digests.write_text(json.dumps(record))
-    assert snapd.run("configure") == []
-    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
-    assert snapd.run("configure") == ["restart microstack.memcached"]
-
-
-def test_a_revert_to_the_first_revision_which_disables_all_starts_them_again(
-    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
-):
-    snapd.run("configure", config=MEMCACHED)
-    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
-    disabled = {name: [False, False] for name in snapd.state["services"]}
-    assert snapd.run("configure", services=disabled) == ["start --enable microstack.memcached"]
-
-
-def test_a_revert_to_the_first_revision_has_the_appliance_and_all_that_runs_enabled_again(
-    snapd: Snapd, layout: Layout, monkeypatch: pytest.MonkeyPatch
-):
-    snapd.run("configure", config=MEMCACHED)
-    snapd.run("pre-refresh", services={**snapd.state["services"], "machine": [True, True]})
-    # snapd has removed all services by then, and enables them afterwards.
-    disabled = {name: [False, False] for name in snapd.state["services"]}
-    snapd.run("post-refresh", services=disabled)
-    monkeypatch.setenv("SNAP_DATA", str(layout.snap_data.with_name("x0")))
-    done = snapd.run("configure", services={**disabled, "external-bridge": [False, True]})
-    assert done[0] == "start --enable microstack.memcached"
-    services = snapd.state["services"]
-    assert services["external-bridge"] == services["machine"] == [True, True]
-    assert services["keystone"] == [False, False]
 
 
 def test_a_connected_interface_has_what_died_tried_again_and_nothing_else(snapd: Snapd):

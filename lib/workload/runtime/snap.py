@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from workload import render
+from workload import programs, render
 from workload.atomic import write_json
 from workload.component import Component
 from workload.config import RELEASE
@@ -54,7 +54,9 @@ class Snap:
         self.runner = runner
         self._layout = layout
         self._store = store or ConfigStore(layout.snap_config)
-        self._engine = Engine(components, layout, self, templates)
+        # Asked now: under a process that lives on, a refresh changes the snap.
+        of_programs = programs.digests(table, layout.snap)
+        self._engine = Engine(components, layout, self, templates, of_programs)
         self._lock_timeout = lock_timeout
         self._on_options = on_options
         self._held = _Held(layout.run / "held.json")
@@ -89,13 +91,16 @@ class Snap:
             self._store.commit(changes)
         return outcome
 
-    def follow(self, *, everything: bool = False, failed: Collection[str] = ()) -> Outcome:
+    def follow(self, *, revisions: Collection[str] = (), failed: Collection[str] = ()) -> Outcome:
         """Make files and services follow config that was changed in the store itself.
 
         Args:
-            everything: whether components whose section is the same are looked at too, as
-                templates may be others, and services started that neither run nor will.
-            failed: services that could not be started the last time, after this had returned.
+            revisions: of the snap, this one and the one before it, where it has just come to this
+                one. Then components whose section is the same are looked at too, as templates and
+                programs may be others, and what runs from any other revision, whose files go, is
+                restarted.
+            failed: services that should run and do not: a start of theirs failed after this had
+                returned, or snapd disabled them.
 
         Raises:
             ConfigError, RenderError: refused, nothing was changed.
@@ -104,10 +109,11 @@ class Snap:
         document = self._store.document()
         self._hand_on_options(document)
         self._engine.doubt(failed)
-        names = self._engine.components if everything else self._engine.changed(document)
+        names = self._engine.components if revisions else self._engine.changed(document)
         with self._only_caller(names):
-            if everything:
-                self._engine.forget_services(but=self.runner.was_started())
+            if revisions:
+                kept = self.table.services.keys() - self._outlived(revisions)
+                self._engine.forget_services(but=kept)
             return self._engine.configure(document, only=names)
 
     def start_configured(self) -> None:
@@ -223,6 +229,17 @@ class Snap:
             missing=missing if process.state not in ALIVE else (),
             lines=lines,
         )
+
+    def _outlived(self, revisions: Collection[str]) -> set[str]:
+        """Return the services that run from a revision of the snap other than these."""
+        others = {
+            name
+            for name, revision in self._engine.revisions.items()
+            if revision not in revisions
+            and name in self.table.services
+            and not self.table.services[name].oneshot
+        }
+        return others & self.runner.was_started() if others else others
 
     def _hand_on_options(self, document: Mapping[str, Any]) -> None:
         if self._on_options and self._engine.options_changed(document):

@@ -11,12 +11,24 @@ import sys
 
 from workload import render
 from workload.components import ALL
+from workload.configure import ConfigError, ServiceError
 from workload.layout import Layout
+from workload.render import RenderError
+from workload.runtime.config_store import OptionError
 from workload.runtime.server import Api, Server
 from workload.runtime.snap import Snap
 from workload.service_table import ServiceTable
+from workload.snapd import revision
 from workload.snapd.config import SnapConfig
 from workload.snapd.services import SnapdServices
+from workload.snapd.snapctl import SnapctlError
+
+logger = logging.getLogger(__name__)
+
+SETTLED_TIMEOUT = 180.0
+"""Seconds from the start of the appliance's own services in a refresh to the end of its hook."""
+
+REFUSALS = (ConfigError, OptionError, RenderError, ServiceError, SnapctlError)
 
 
 def main() -> None:
@@ -27,7 +39,31 @@ def main() -> None:
     table = ServiceTable.load(layout.snapcraft)
     snap = Snap(layout, ALL.values(), table, SnapdServices(table), store=SnapConfig(layout))
     with Server(layout, Api(snap, layout)) as server:
+        # Whoever calls before that waits.
+        settle(snap, layout)
         server.serve_forever()
+
+
+def settle(snap: Snap, layout: Layout, timeout: float = SETTLED_TIMEOUT) -> None:
+    """Let the hook `configure` be first to follow another revision, in a refresh or revert.
+
+    A charm's call at that moment would wait for snapd with a component's lock in its hand, and the
+    hook for the lock. No hook is run where snapd undoes a refresh, so its work is done here.
+
+    Args:
+        snap: what follows its config.
+        layout: where the revision is noted.
+        timeout: seconds to wait for the hook.
+    """
+    if revision.await_noted(layout, timeout):
+        return
+    logger.warning("no refresh has ended: following this revision's files and programs")
+    try:
+        snap.follow(revisions=(revision.followed(layout), layout.revision))
+    except REFUSALS as error:
+        logger.error("%s", error)
+    else:
+        revision.note(layout)
 
 
 if __name__ == "__main__":

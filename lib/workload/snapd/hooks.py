@@ -24,9 +24,9 @@ from workload.runtime.config_store import OptionError
 from workload.runtime.services import Services, State
 from workload.runtime.snap import Snap
 from workload.service_table import ServiceTable
-from workload.snapd import leftovers
+from workload.snapd import leftovers, revision
 from workload.snapd.config import SnapConfig
-from workload.snapd.services import SnapdServices, Unchanged
+from workload.snapd.services import SnapdServices
 from workload.snapd.snapctl import SnapctlError
 
 LOCK_TIMEOUT = 10.0
@@ -59,22 +59,30 @@ def install() -> None:
 
 
 def configure() -> None:
-    """Follow config that was set; after a revert, also the templates of this revision.
+    """Follow config that was set; in a refresh or revert, also what is new of this revision.
 
-    A revert to the first revision is like an install to snapd: it disables all services.
+    snapd leaves running what belongs to the cloud (`refresh-mode: endure`). Here, and not in
+    `post-refresh`, is decided what is restarted: that hook would have to wait for it, and snapd
+    undoes a refresh when it takes longer than two and a half minutes. A revert to the oldest
+    revision is like an install to snapd: it disables all services.
     """
     layout = Layout.from_environment()
     render.make_folders(layout)
     store = SnapConfig(layout)
     runner = SnapdServices(ServiceTable.load(layout.snapcraft))
-    reverted = _revision(layout) != layout.revision
+    before, enabled = revision.followed(layout), _noted(_enabled(layout))
+    moved = before != layout.revision
+    all_disabled = moved and not runner.enabled()
     failed = runner.failed(_noted(_asked(layout)))
-    outcome = _snap(layout, store, runner).follow(everything=reverted, failed=failed)
+    if all_disabled:
+        failed += runner.lost(enabled)
+    revisions = (before, layout.revision) if moved else ()
+    outcome = _snap(layout, store, runner).follow(revisions=revisions, failed=failed)
     _note(_asked(layout), [*outcome.started, *outcome.restarted])
-    if reverted:
-        runner.enable_again(_noted(_enabled(layout)))
+    if all_disabled:
+        runner.enable_again(enabled)
     store.hide(store.document())
-    _note_revision(layout)
+    revision.note(layout)
 
 
 def pre_refresh() -> None:
@@ -82,16 +90,6 @@ def pre_refresh() -> None:
     layout = Layout.from_environment()
     runner = SnapdServices(ServiceTable.load(layout.snapcraft))
     _note(_enabled(layout), runner.enabled())
-
-
-def post_refresh() -> None:
-    """Render what this revision's templates say; snapd starts the services afterwards."""
-    layout = Layout.from_environment()
-    render.make_folders(layout)
-    store = SnapConfig(layout)
-    table = ServiceTable.load(layout.snapcraft)
-    _snap(layout, store, Unchanged(table)).follow(everything=True)
-    _note_revision(layout)
 
 
 def connect() -> None:
@@ -115,7 +113,6 @@ HOOKS: dict[str, Callable[[], None]] = {
     "configure": configure,
     "connect-plug-microstack-support": connect,
     "install": install,
-    "post-refresh": post_refresh,
     "pre-refresh": pre_refresh,
     "remove": remove,
 }
@@ -145,11 +142,6 @@ def _snap(layout: Layout, store: SnapConfig, runner: Services | None = None) -> 
     )
 
 
-def _revision(layout: Layout) -> str:
-    path = layout.root / "revision"
-    return path.read_text() if path.exists() else layout.revision
-
-
 def _enabled(layout: Layout) -> Path:
     """Where it is noted what was enabled before this revision came; a revert forgets it."""
     return layout.root / "enabled"
@@ -166,10 +158,6 @@ def _noted(path: Path) -> list[str]:
 
 def _note(path: Path, services: list[str]) -> None:
     atomic.write(path, json.dumps(services).encode())
-
-
-def _note_revision(layout: Layout) -> None:
-    atomic.write(layout.root / "revision", layout.revision.encode())
 
 
 if __name__ == "__main__":

@@ -60,6 +60,11 @@ class SnapdServices:
         """Return the services that start at boot, the appliance's own among them."""
         return [name for name, (enabled, _) in self._asked().items() if enabled]
 
+    def lost(self, noted: Collection[str]) -> list[str]:
+        """Return the services that were enabled before, and neither run now nor will."""
+        started = self.was_started()
+        return [name for name in noted if name in self._table.services and name not in started]
+
     def enable_again(self, noted: Collection[str]) -> None:
         """Undo that snapd disabled all: what runs is enabled, the appliance's own started too.
 
@@ -161,14 +166,3 @@ class SnapdServices:
             name = full.removeprefix(f"{SNAP_NAME}.")
             found[name] = (enabled == "enabled", active == "active")
         return found
-
-
-class Unchanged(SnapdServices):
-    """The services while snapd itself stops and starts them all: files alone are to follow."""
-
-    def was_started(self) -> set[str]:
-        """Return all: snapd knows which it is to start."""
-        return set(self._table.services)
-
-    def apply(self, *, start: Sequence[str], restart: Sequence[str], stop: Sequence[str]) -> None:
-        """Leave services as they are."""

@@ -13,8 +13,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 PROGRAM = "snapctl"
 
-BUSY_TIMEOUT = 180.0
-"""Seconds that another change of the snap may take: a refresh, a `snap set` by the user."""
+BUSY_TIMEOUT = 600.0
+"""Seconds that another change of the snap may take: a `snap set` by the user, or a refresh, which
+restarts one service after another."""
 
 BUSY_PAUSE = 0.2
 

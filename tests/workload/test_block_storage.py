@@ -75,6 +75,33 @@ def test_storage_on_a_loop_device_is_known_by_its_file_which_a_boot_does_not_ren
     assert not storage.is_on(Path("/dev/sdb"))
 
 
+def test_a_disk_is_known_by_each_of_its_names(storage: BlockStorage, tmp_path: Path):
+    disk, link = tmp_path / "sdb", tmp_path / "by-id"
+    disk.touch()
+    link.symlink_to(disk)
+    group = VolumeGroup(name=lvm.GROUP, device=link, system_dir=storage.common)
+    storage.ledger.make(OWNER, group, lambda: None)
+    assert storage.is_on(disk)
+    assert storage.is_on(link)
+    assert not storage.is_on(tmp_path / "sdc")
+
+
+@pytest.mark.parametrize(("first", "then"), [(None, "/dev/sdb"), ("/dev/sdb", None)])
+def test_storage_whose_group_is_not_found_is_not_made_in_another_place(
+    storage: BlockStorage, monkeypatch: pytest.MonkeyPatch, first: str | None, then: str | None
+):
+    places = [None if place is None else Path(place) for place in (first, then)]
+    group = VolumeGroup(name=lvm.GROUP, device=places[0], system_dir=storage.common)
+    storage.ledger.make(OWNER, group, lambda: None)
+    monkeypatch.setattr(lvm, "has_group", lambda _: False)
+    monkeypatch.setattr(BlockStorage, "start", lambda _: None)
+    monkeypatch.setattr(block_storage, "_check_empty", lambda _: None)
+    monkeypatch.setattr(BlockStorage, "_make", lambda *_: pytest.fail("it was made"))
+    told = rf"no volume group is found on {storage.origin}, .* run cinder-lvm-teardown first"
+    with pytest.raises(StorageError, match=told):
+        storage.setup(2**30, places[1])
+
+
 def test_a_disk_that_is_gone_is_named(storage: BlockStorage):
     group = VolumeGroup(name=lvm.GROUP, device=Path("/dev/gone"), system_dir=storage.common)
     storage.ledger.make(OWNER, group, lambda: None)

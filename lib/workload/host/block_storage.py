@@ -125,11 +125,14 @@ class BlockStorage:
         return None if group is None else group.device or self.file
 
     def is_on(self, device: Path) -> bool:
-        """Whether the volume group is on this device."""
-        return self.origin == _origin(device)
+        """Whether the volume group is on this device, by whichever of its names."""
+        origin = self.origin
+        return origin is not None and origin.resolve() == _origin(device).resolve()
 
     def setup(self, size: int, device: Path | None = None, *, force: bool = False) -> None:
         """Make the volume group, on a sparse file or on a device of its own; again does no harm.
+
+        One that is there stays where it is, wherever it is asked for: `is_on` tells.
 
         Args:
             size: bytes of the backing file; not used with a device.
@@ -137,7 +140,8 @@ class BlockStorage:
             force: take the device though it has data on it, and lose them.
 
         Raises:
-            StorageError: it is refused, nothing was changed.
+            StorageError: it is refused, nothing was changed: the device has data on it, or what
+                was made in another place is not found there.
             lvm.LvmError: LVM refuses.
         """
         require_modules()
@@ -146,6 +150,11 @@ class BlockStorage:
             if lvm.has_group(self.system_dir):
                 self._finish()
                 return
+            if not self.is_on(device or self.file):
+                raise StorageError(
+                    f"no volume group is found on {self.origin}, where it was made: mend that, or "
+                    "run cinder-lvm-teardown first"
+                )
         elif device is None:
             self._check_room(size)
         # Also where the group is known and not found: what is there instead may be its volumes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ PROFILES = Path("/sys/kernel/security/apparmor/profiles")
 """A line for each profile that is loaded: its name, and its mode in parentheses."""
 
 PROFILE_REMOVAL = PROFILES.with_name(".remove")
+
+MOUNTS = Path("/proc/self/mounts")
 
 
 class UndoError(Exception):
@@ -546,9 +549,9 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _mounts() -> list[Path]:
-    lines = Path("/proc/self/mounts").read_text().splitlines()
+    names = [line.split(" ")[1] for line in os.fsdecode(MOUNTS.read_bytes()).split("\n") if line]
     # Octal escapes for blanks, see fstab(5).
-    return [Path(line.split()[1].encode().decode("unicode_escape")) for line in lines]
+    return [Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), n)) for n in names]
 
 
 def _profiles() -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,17 @@ def test_nothing_of_a_removed_group_is_left_in_dev(
     lvm.forget_nodes()
     assert not (tmp_path / lvm.GROUP).exists()
     assert {path.name for path in (tmp_path / "mapper").iterdir()} == {"control", "vg-root"}
+
+
+def test_of_a_pool_that_is_not_active_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    row = {"lv_size": "19456.00", "data_percent": "", "metadata_percent": ""}
+    report = json.dumps({"report": [{"lv": [row]}]})
+    monkeypatch.setattr(lvm, "run", lambda *_: report)
+    told = "microstack-volumes/microstack-volumes-pool is not active"
+    with pytest.raises(lvm.LvmError, match=told):
+        lvm.pool_usage(tmp_path)
 
 
 NOTIFY, LVM, DEBIAN_LVM = "95-dm-notify.rules", "11-dm-lvm.rules", "56-lvm.rules"

@@ -20,6 +20,7 @@ from charmbase import (
     Services,
     snap,
 )
+from charmbase.charm import SERVICE_TIMEOUT
 from interfaces import cinder_backend
 from workload.config.cinder_lvm import CinderLvmConfig
 
@@ -77,7 +78,7 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
                 # Each time: after a boot Juju may attach it later than the services start.
                 made = self._make({"device": str(attached[0].location)})
                 self._unused = attached[0].full_id if "unused" in made else ""
-            elif not self.group:
+            elif not self.group and self.storage_backend.relation:
                 return self._make_of_options()
         except snap.JobFailed as error:
             return reason(error)
@@ -147,8 +148,9 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         except snap.JobFailed as error:
             event.fail(reason(error))
             return
-        self.rebuild()
         event.set_results(made)
+        self.rebuild()
+        self.reconcile(SERVICE_TIMEOUT)
 
     def _on_grow(self, event: ops.ActionEvent) -> None:
         try:

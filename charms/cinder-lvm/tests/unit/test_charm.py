@@ -189,6 +189,16 @@ def test_what_is_on_storage_goes_before_it_is_detached(snap: FakeSnap) -> None:
     assert "volume-group" not in snap.sections["cinder-lvm"]
 
 
+def test_a_unit_that_is_removed_makes_no_storage_of_its_options_in_the_place_of_what_it_gave_back(
+    snap: FakeSnap,
+) -> None:
+    state = ready(**{"loop-size": "20G"})
+    (cinder,) = state.relations
+    context = testing.Context(CHARM)
+    context.run(context.on.relation_broken(cinder), state)
+    assert snap.jobs == []
+
+
 def test_storage_with_volumes_left_is_not_given_back(snap: FakeSnap) -> None:
     state, storage = attached(ready())
     out = run(state)
@@ -215,8 +225,11 @@ def test_tells_cinder_of_the_backend(snap: FakeSnap) -> None:
 def test_the_setup_action_makes_the_storage(snap: FakeSnap) -> None:
     made = '{"volume-group": "microstack-volumes", "on": "/x/cinder-lvm.img", "size-mib": 29000}'
     snap.answers["cinder-lvm-setup"] = [made]
-    context = act("cinder-lvm-setup", ready(), size="30G")
+    context = testing.Context(CHARM)
+    params = {"size": "30G", "device": "", "force": False}
+    out = context.run(context.on.action("cinder-lvm-setup", params=params), run(ready()))
     assert context.action_results == json.loads(made)
+    assert out.unit_status == ops.ActiveStatus()
     assert snap.sections["cinder-lvm"]["volume-group"] == "microstack-volumes"
 
 

@@ -87,6 +87,30 @@ def test_a_disk_is_known_by_each_of_its_names(storage: BlockStorage, tmp_path: P
     assert not storage.is_on(tmp_path / "sdc")
 
 
+def test_a_disk_that_a_boot_gives_another_name_is_found_again(
+    storage: BlockStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    by_id, limits = tmp_path / "by-id", list[Path]()
+    by_id.mkdir()
+    for link in ("lvm-pv-uuid-x", "ata-DISK_1", "ata-DISK_1-part1"):
+        (by_id / link).symlink_to(tmp_path / ("sdb1" if "part" in link else "sdb"))
+    for disk in ("sdb", "sdb1", "sdc"):
+        (tmp_path / disk).touch()
+    monkeypatch.setattr(block_storage, "BY_ID", by_id)
+    monkeypatch.setattr(block_storage, "_check_empty", lambda _: None)
+    monkeypatch.setattr(Path, "is_block_device", lambda _: True)
+    monkeypatch.setattr(lvm, "limit", lambda _, device: limits.append(device))
+    monkeypatch.setattr(lvm, "run", lambda *_: "")
+    monkeypatch.setattr(lvm, "has_group", lambda _: False)
+    monkeypatch.setattr(lvm, "has_pool", lambda _: True)
+    storage.setup(2**30, tmp_path / "sdb")
+    (by_id / "ata-DISK_1").unlink()
+    (by_id / "ata-DISK_1").symlink_to(tmp_path / "sdc")
+    storage.start()
+    assert storage.is_on(tmp_path / "sdc")
+    assert limits == [tmp_path / "sdb", tmp_path / "sdc"]
+
+
 @pytest.mark.parametrize(("first", "then"), [(None, "/dev/sdb"), ("/dev/sdb", None)])
 def test_storage_whose_group_is_not_found_is_not_made_in_another_place(
     storage: BlockStorage, monkeypatch: pytest.MonkeyPatch, first: str | None, then: str | None

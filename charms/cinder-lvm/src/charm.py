@@ -159,6 +159,7 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
             event.fail(reason(error))
             return
         event.set_results(usage)
+        self.reconcile()
 
     def _on_teardown(self, event: ops.ActionEvent) -> None:
         given, attached = {"force": event.params["force"]}, self.model.storages[STORAGE]

@@ -256,6 +256,18 @@ def test_tells_of_storage_that_fills_up(
     assert run(ready(**{"loop-size": "20G"})).unit_status == status
 
 
+def test_storage_that_has_grown_is_full_no_longer(snap: FakeSnap) -> None:
+    snap.answers["cinder-lvm-usage"] = ['{"data-percent": 96, "metadata-percent": 1}']
+    full = run(ready(**{"loop-size": "20G"}))
+    assert full.unit_status == ops.BlockedStatus(f"storage is 96% full: {REMEDY}")
+    grown = '{"data-percent": 48, "metadata-percent": 1}'
+    snap.answers |= {job: [grown] for job in ("cinder-lvm-usage", "cinder-lvm-grow")}
+    context = testing.Context(CHARM)
+    out = context.run(context.on.action("cinder-lvm-grow", params={"size": "40G"}), full)
+    assert out.unit_status == ops.ActiveStatus()
+    assert context.action_results == json.loads(grown)
+
+
 @pytest.mark.parametrize("of_juju", [False, True])
 def test_an_initiator_that_takes_no_orders_is_told_of(snap: FakeSnap, of_juju: bool) -> None:
     usage = {"size-mib": 19000, "data-percent": 1, "metadata-percent": 1}

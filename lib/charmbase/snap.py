@@ -6,16 +6,20 @@ it is not snapd's own. Values of config are never logged.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import logging
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +52,9 @@ JOB_TIMEOUT = 600
 
 LOCK_PAUSE = 0.1
 """Seconds between two looks whether an earlier run of a job has ended."""
+
+END_PAUSE = 0.1
+"""Seconds between two looks whether a job that writes nothing has ended."""
 
 _DEFAULT_SOCKET = "/run/snapd.socket"
 _SNAP = "/snap/microstack/current"
@@ -228,6 +235,8 @@ class Done:
 def follow_job(job: str, arguments: Sequence[str], told: Callable[[str], None]) -> Done:
     """Run the snap's command `microstack.<job>`, however long it takes, and tell how it goes.
 
+    It is over when the command itself has ended, whoever else still has its output open.
+
     Args:
         job: its name.
         arguments: of the command; others on the host see them, so that no secret may be in them.
@@ -243,13 +252,12 @@ def follow_job(job: str, arguments: Sequence[str], told: Callable[[str], None]) 
         _session(command, subprocess.PIPE, log) as process,
         _ended_with_us(process),
     ):
-        for line in cast("TextIO", process.stdout):
-            log.write(line)
+        for line in _lines(process):
+            log.write(f"{line}\n")
             log.flush()
-            lines.append(line.rstrip("\n"))
+            lines.append(line)
             if not line.startswith("{"):
-                told(lines[-1])
-        process.wait()
+                told(line)
     return Done(process.returncode, _document(lines), lines[-5:])
 
 
@@ -267,6 +275,33 @@ def _session(
         errors="replace",
         start_new_session=True,
     )
+
+
+def _lines(process: subprocess.Popen[str]) -> Generator[str]:
+    """Yield each line that a command writes, without its end."""
+    utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
+    begun = ""
+    for output in _output(process):
+        *whole, begun = (begun + decoder.decode(output)).split("\n")
+        yield from whole
+    if begun := begun + decoder.decode(b"", final=True):
+        yield begun
+
+
+def _output(process: subprocess.Popen[str]) -> Generator[bytes]:
+    """Yield what a command writes until it has ended."""
+    pipe = cast("TextIO", process.stdout).fileno()
+    while process.poll() is None:
+        # Most end with their output; one that leaves a daemon behind has to be looked after.
+        if select.select([pipe], [], [], END_PAUSE)[0]:
+            output = os.read(pipe, io.DEFAULT_BUFFER_SIZE)
+            if not output:
+                process.wait()
+            yield output
+    # All it wrote is there by now, and others may add to it for ever.
+    left = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+    yield os.read(pipe, int.from_bytes(left, sys.byteorder))
 
 
 @contextmanager
@@ -344,6 +379,8 @@ def _log_of(job: str, patience: float = JOB_TIMEOUT) -> Generator[TextIO]:
             raise JobFailed(f"an earlier run of {job} has not ended: see {path}") from None
         log.truncate(0)
         yield log
+        # It has ended: a daemon that it left would keep the lock.
+        fcntl.flock(log, fcntl.LOCK_UN)
 
 
 def _log_path(job: str) -> Path:

@@ -51,7 +51,7 @@ def plan(
     verified = Verification(read_bundle(bundle, overlays), existing or Model("", ""), models)
     verified.run()
     if verified.problems:
-        raise BundleError(verified.problems)
+        raise BundleError(verified.problems, verified.unknown_offers)
     parts = (_applications, _consumed, _units, _relations, _offers)
     changes = [change for part in parts for change in part(verified)]
     warnings = (*verified.bundle.warnings, *verified.warnings)

@@ -21,11 +21,17 @@ from machine.relate import suggest
 
 
 class BundleError(Exception):
-    """A bundle that cannot be deployed; each of `problems` is one line with its place."""
+    """A bundle that cannot be deployed.
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    Attributes:
+        problems: each is one line with its place.
+        unknown_offers: URLs of offers, those that no model here has.
+    """
+
+    def __init__(self, problems: Sequence[str], unknown_offers: Sequence[str] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+        self.unknown_offers = tuple(unknown_offers)
 
 
 class _Spec(BaseModel):

@@ -51,6 +51,7 @@ class Verification:
     existing: Model
     models: Sequence[Model] | None = ()
     unseen: list[str] = field(default_factory=list[str])
+    unknown_offers: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
     paths: dict[str, Path] = field(default_factory=dict[str, Path])
@@ -294,10 +295,11 @@ class Verification:
             return ""
         ours = known.controller in ("", CONTROLLER) and known.owner in ("", USER)
         named = [model for model in self.models if ours and model.name == known.model]
-        if not named:
-            return f'application offer "{url}" not found'
-        if named[0].uuid == self.existing.uuid:
+        if named and named[0].uuid == self.existing.uuid:
             return f'an offer of the model itself: relate to "{known.offer}"'
+        if not named or known.offer not in named[0].offers:
+            self.unknown_offers.append(url)
+            return f'application offer "{url}" not found'
         try:
             consumer = bridge.consume(self.existing, named[0], known.offer, name)
         except ChangeError as e:

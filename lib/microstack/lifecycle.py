@@ -123,7 +123,9 @@ def delete(contents: Sequence[Path], root: Path) -> None:
     Raises:
         Failure: a file system is still mounted there; nothing was deleted.
     """
-    mounted = [point for point in _mount_points() if point.is_relative_to(root)]
+    from workload.host.mounts import mount_points
+
+    mounted = [point for point in mount_points() if point.is_relative_to(root)]
     if mounted:
         raise Failure(f"{mounted[0]} is still mounted", f"umount it, then {program()} remove")
     for path in contents:
@@ -133,9 +135,3 @@ def delete(contents: Sequence[Path], root: Path) -> None:
             path.unlink(missing_ok=True)
     if not any(root.iterdir()):
         root.rmdir()
-
-
-def _mount_points() -> list[Path]:
-    """Return where file systems are mounted (proc(5); blanks in names are octal there)."""
-    lines = Path("/proc/self/mounts").read_text().splitlines()
-    return [Path(line.split()[1].encode().decode("unicode_escape")) for line in lines]

@@ -22,6 +22,12 @@ Options = Mapping[str, Mapping[str, Any]]
 SUBNET_OPTION = "external-bridge-address"
 BRIDGE_OPTION = "external-bridge"
 
+NO_OFFERS = (
+    "only models of this host offer something: bring the cloud up without saas, "
+    "add the model that offers it, then run up again with saas"
+)
+"""What to do about offers that are not there, on a host where nothing was ever brought up."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -71,7 +77,8 @@ def read(
     try:
         planned = plan(bundle, overlays, models=None if others else ())
     except BundleError as error:
-        raise Failure(str(error), "\n".join(_hints(error))) from None
+        hints = ["nothing was changed", *([NO_OFFERS] if error.unknown_offers else [])]
+        raise Failure(str(error), "\n".join(hints)) from None
     known = deployed or {}
     needs = wanted(
         (c.name, {**c.charm.defaults, **known.get(c.name, {}), **c.options}, c.options)
@@ -79,16 +86,6 @@ def read(
         if isinstance(c, AddApplication)
     )
     return replace(needs, offers=planned.unseen)
-
-
-def _hints(error: Exception) -> list[str]:
-    hints = ["nothing was changed"]
-    if "application offer" in str(error):
-        hints.append(
-            "only models of this host offer something: bring the cloud up without saas, "
-            "add the model that offers it, then run up again with saas"
-        )
-    return hints
 
 
 def verify_offers(machine: Machine, bundle: Path, overlays: Sequence[Path]) -> None:

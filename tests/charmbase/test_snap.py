@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
@@ -316,6 +318,52 @@ def test_a_job_that_is_followed_ends_with_an_action_that_is_cancelled(
         snap.follow_job("glance-db-sync", [], lambda _: os.kill(os.getpid(), signal.SIGTERM))
     assert ended.exists()
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("daemon", ["sleep 20", "timeout 20 yes"])
+def test_a_job_that_is_followed_is_over_when_it_ends_whatever_it_leaves_running(
+    job: Path, tmp_path: Path, daemon: str
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    job.write_text(
+        f"#!/bin/sh\n[ -p {fifo} ] || exit 0\n"
+        f"setsid sh -c 'echo $$ > {fifo}; exec {daemon}' &\n"
+        f"read pid < {fifo}\necho daemon $pid\nexit 3\n"
+    )
+    daemons: list[int] = []
+
+    def tell(line: str) -> None:
+        if line.startswith("daemon"):
+            daemons.append(int(line.split()[1]))
+
+    begun = time.monotonic()
+    try:
+        assert snap.follow_job("glance-db-sync", [], tell).code == 3
+        assert time.monotonic() - begun < 10
+        fifo.unlink()
+        assert snap.follow_job("glance-db-sync", [], tell).code == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(daemons[0], signal.SIGKILL)
+
+
+def test_what_a_job_that_is_followed_wrote_is_told_though_it_has_ended(
+    job: Path, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    job.write_text(f"#!/bin/sh\necho $$\nread line < {fifo}\nseq 1000\nprintf 'no newline: ü'\n")
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        if not told:
+            fifo.write_text("go\n")
+            os.waitid(os.P_PID, int(line), os.WEXITED | os.WNOWAIT)
+        told.append(line)
+
+    snap.follow_job("glance-db-sync", [], tell)
+    assert told[1:] == [*map(str, range(1, 1001)), "no newline: ü"]
 
 
 def test_of_a_job_that_is_followed_one_runs_at_a_time(job: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from machine import bridge, changes
+from machine.bundle import BundleError
 from machine.bundle_view import exported
 from machine.model import Model
 from machine.plan import AddApplication, AddUnit
@@ -60,6 +61,14 @@ def test_an_overlay_takes_another_offer_for_one(folder: Path, far: Model):
     other = "saas: {store: {url: admin/far.none}}"
     told = refusal(folder, BUNDLE, other, models=[far])
     assert told == 'overlay0.yaml:1: store: application offer "admin/far.none" not found'
+
+
+@pytest.mark.parametrize("url", ["admin/far.none", "admin/none.sql", "other:admin/far.sql"])
+def test_a_refusal_has_the_offers_that_were_not_found(folder: Path, far: Model, url: str):
+    overlay = f"saas: {{store: {{url: {url}}}}}"
+    with pytest.raises(BundleError) as refused:
+        planned(folder, BUNDLE, overlay, models=[far])
+    assert refused.value.unknown_offers == (url,)
 
 
 def test_one_that_does_not_fit_is_told_with_file_and_line(folder: Path, far: Model):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "snap/local/bin/iptables-of-kernel"
+ASKS = "nft --check 'add table ip microstack'"
 NAMES = ("iptables", "iptables-save", "ip6tables-restore")
 
 
@@ -39,3 +40,24 @@ def run(sbin: Path, *command: str) -> str:
 def test_it_is_what_the_kernel_filters_with(sbin: Path, name: str, code: int, kind: str):
     program(sbin / "nft", f"exit {code}")
     assert run(sbin, name, "--table", "mangle") == f"{kind} {name} --table mangle\n"
+
+
+def test_without_permission_to_ask_nothing_is_concluded_about_the_kernel(sbin: Path):
+    refusal = "Error: Could not process rule: Operation not permitted"
+    program(sbin / "nft", f"echo '{refusal}' >&2; exit 1")
+    assert run(sbin, "iptables", "--list") == "nft iptables --list\n"
+
+
+def test_a_missing_permission_is_known_in_any_language(sbin: Path):
+    refusal = "[ $LC_ALL = C ] && echo Operation not permitted || echo Vorgang nicht zulässig"
+    program(sbin / "nft", f"({refusal}) >&2; exit 1")
+    assert run(sbin, "iptables", "--list") == "nft iptables --list\n"
+
+
+@pytest.mark.skipif(
+    subprocess.run(ASKS, capture_output=True, shell=True, check=False).returncode != 0,
+    reason="nothing to be refused: not root, or no nftables",
+)
+def test_this_kernel_refuses_in_the_words_that_are_looked_for(sbin: Path):
+    without = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    assert run(sbin, *without, "iptables", "--list") == "nft iptables --list\n"

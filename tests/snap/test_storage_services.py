@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-LOCAL = Path(__file__).parents[2] / "snap/local/bin"
+SNAP = Path(__file__).parents[2] / "snap"
+LOCAL, SNAPCRAFT = SNAP / "local/bin", SNAP / "snapcraft.yaml"
 
 
 @pytest.fixture
@@ -38,10 +40,31 @@ def test_no_command_of_the_volume_service_goes_by_the_hosts_lvm(snap: Path):
     assert start(snap, "cinder-volume") == f"{snap}/common/etc/lvm\n"
 
 
-@pytest.mark.parametrize("folder", ["usr/sbin", "sbin"])
-def test_the_initiators_daemon_is_where_the_distribution_has_it(snap: Path, folder: str):
+def test_the_initiators_daemon_has_a_name_of_its_own(snap: Path):
     (snap / "common/etc/iscsi").mkdir(parents=True)
     (snap / "common/lib/cinder-lvm").mkdir(parents=True)
     (snap / "common/lib/cinder-lvm/initiator").write_text("iqn.x")
-    program(snap / folder / "iscsid", 'echo "$0" "$@"')
-    assert start(snap, "iscsid") == f"{snap}/{folder}/iscsid --foreground\n"
+    program(snap / "usr/sbin/iscsid", 'echo "$0" "$@"')
+    assert start(snap, "iscsid") == f"{snap}/usr/sbin/iscsid --foreground\n"
+    assert (snap / "common/etc/iscsi/initiatorname.iscsi").read_text() == "InitiatorName=iqn.x\n"
+
+
+@pytest.mark.parametrize("folder", ["usr/sbin", "sbin"])
+def test_the_initiators_daemon_is_found_wherever_the_distribution_has_it(
+    tmp_path: Path, folder: str
+):
+    for path in ("usr/sbin", "usr/lib/libvirt", "etc/apparmor.d/abstractions"):
+        (tmp_path / "part" / path).mkdir(parents=True)
+    for path in ("usr/lib/libvirt/virt-aa-helper", "etc/apparmor.d/libvirt"):
+        (tmp_path / "part" / path).touch()
+    program(tmp_path / "part" / folder / "iscsid", "echo serves")
+    program(tmp_path / "bin/craftctl", ":")
+    built = yaml.safe_load(SNAPCRAFT.read_text())["parts"]["distribution"]["override-build"]
+    paths = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    environment = {**os.environ, **paths, "CRAFT_PART_INSTALL": str(tmp_path / "part")}
+    subprocess.run(["bash", "-euc", built], env=environment, check=True)
+    (tmp_path / "part").rename(tmp_path / "snap")
+    daemon = subprocess.run(
+        [tmp_path / "snap/usr/sbin/iscsid"], capture_output=True, text=True, check=True
+    )
+    assert daemon.stdout == "serves\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,57 @@ def test_storage_on_a_loop_device_is_known_by_its_file_which_a_boot_does_not_ren
     storage.ledger.make(OWNER, group, lambda: None)
     assert storage.is_on(Path("/dev/loop3"))
     assert not storage.is_on(Path("/dev/sdb"))
+
+
+def test_a_disk_is_known_by_each_of_its_names(storage: BlockStorage, tmp_path: Path):
+    disk, link = tmp_path / "sdb", tmp_path / "by-id"
+    disk.touch()
+    link.symlink_to(disk)
+    group = VolumeGroup(name=lvm.GROUP, device=link, system_dir=storage.common)
+    storage.ledger.make(OWNER, group, lambda: None)
+    assert storage.is_on(disk)
+    assert storage.is_on(link)
+    assert not storage.is_on(tmp_path / "sdc")
+
+
+def test_a_disk_that_a_boot_gives_another_name_is_found_again(
+    storage: BlockStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    by_id, limits = tmp_path / "by-id", list[Path]()
+    by_id.mkdir()
+    for link in ("lvm-pv-uuid-x", "ata-DISK_1", "ata-DISK_1-part1"):
+        (by_id / link).symlink_to(tmp_path / ("sdb1" if "part" in link else "sdb"))
+    for disk in ("sdb", "sdb1", "sdc"):
+        (tmp_path / disk).touch()
+    monkeypatch.setattr(block_storage, "BY_ID", by_id)
+    monkeypatch.setattr(block_storage, "_check_empty", lambda _: None)
+    monkeypatch.setattr(Path, "is_block_device", lambda _: True)
+    monkeypatch.setattr(lvm, "limit", lambda _, device: limits.append(device))
+    monkeypatch.setattr(lvm, "run", lambda *_: "")
+    monkeypatch.setattr(lvm, "has_group", lambda _: False)
+    monkeypatch.setattr(lvm, "has_pool", lambda _: True)
+    storage.setup(2**30, tmp_path / "sdb")
+    (by_id / "ata-DISK_1").unlink()
+    (by_id / "ata-DISK_1").symlink_to(tmp_path / "sdc")
+    storage.start()
+    assert storage.is_on(tmp_path / "sdc")
+    assert limits == [tmp_path / "sdb", tmp_path / "sdc"]
+
+
+@pytest.mark.parametrize(("first", "then"), [(None, "/dev/sdb"), ("/dev/sdb", None)])
+def test_storage_whose_group_is_not_found_is_not_made_in_another_place(
+    storage: BlockStorage, monkeypatch: pytest.MonkeyPatch, first: str | None, then: str | None
+):
+    places = [None if place is None else Path(place) for place in (first, then)]
+    group = VolumeGroup(name=lvm.GROUP, device=places[0], system_dir=storage.common)
+    storage.ledger.make(OWNER, group, lambda: None)
+    monkeypatch.setattr(lvm, "has_group", lambda _: False)
+    monkeypatch.setattr(BlockStorage, "start", lambda _: None)
+    monkeypatch.setattr(block_storage, "_check_empty", lambda _: None)
+    monkeypatch.setattr(BlockStorage, "_make", lambda *_: pytest.fail("it was made"))
+    told = rf"no volume group is found on {storage.origin}, .* run cinder-lvm-teardown first"
+    with pytest.raises(StorageError, match=told):
+        storage.setup(2**30, places[1])
 
 
 def test_a_disk_that_is_gone_is_named(storage: BlockStorage):
@@ -159,6 +211,17 @@ def test_nothing_of_a_removed_group_is_left_in_dev(
     lvm.forget_nodes()
     assert not (tmp_path / lvm.GROUP).exists()
     assert {path.name for path in (tmp_path / "mapper").iterdir()} == {"control", "vg-root"}
+
+
+def test_of_a_pool_that_is_not_active_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    row = {"lv_size": "19456.00", "data_percent": "", "metadata_percent": ""}
+    report = json.dumps({"report": [{"lv": [row]}]})
+    monkeypatch.setattr(lvm, "run", lambda *_: report)
+    told = "microstack-volumes/microstack-volumes-pool is not active"
+    with pytest.raises(lvm.LvmError, match=told):
+        lvm.pool_usage(tmp_path)
 
 
 NOTIFY, LVM, DEBIAN_LVM = "95-dm-notify.rules", "11-dm-lvm.rules", "56-lvm.rules"

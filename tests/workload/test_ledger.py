@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workload.host import things
+from workload.host import mounts, things
 from workload.host.things import AnyThing, Directory, File
 from workload.ledger import Ledger, LedgerError
 
@@ -138,3 +138,18 @@ def test_profiles_of_guests_are_those_that_have_a_file_and_are_loaded(
     assert loaded.with_name(".remove").read_text() == "libvirt-1-a"
     loaded.unlink()
     assert not profiles.exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "name"), [(r"a\040b\134c", r"a b\c"), ("größe\u00a0", "größe\u00a0")]
+)
+def test_a_folder_in_which_something_is_mounted_stays_whatever_its_name(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str, name: str
+):
+    monkeypatch.setattr(mounts, "TABLE", tmp_path / "mounts")
+    (tmp_path / "mounts").write_text(f"tmpfs {tmp_path}/{shown}/below tmpfs rw 0 0\n")
+    folder = tmp_path / name
+    ledger.make("test", Directory(path=folder, contents=True), folder.mkdir)
+    with pytest.raises(LedgerError, match="below is still mounted"):
+        ledger.undo()
+    assert folder.exists()

@@ -20,6 +20,7 @@ from charmbase import (
     Services,
     snap,
 )
+from charmbase.charm import SERVICE_TIMEOUT
 from interfaces import cinder_backend
 from workload.config.cinder_lvm import CinderLvmConfig
 
@@ -57,6 +58,7 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self.group: str | None = None
+        self._unused = ""
         self._usage: dict[str, Any] = {}
         framework.observe(self.on[STORAGE].storage_attached, self._on_storage_attached)
         framework.observe(self.on[STORAGE].storage_detaching, self._on_storage_detaching)
@@ -74,17 +76,24 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         try:
             if attached:
                 # Each time: after a boot Juju may attach it later than the services start.
-                self._make({"device": str(attached[0].location)})
-            elif not self.group:
+                made = self._make({"device": str(attached[0].location)})
+                self._unused = attached[0].full_id if "unused" in made else ""
+            elif not self.group and self.storage_backend.relation:
                 return self._make_of_options()
         except snap.JobFailed as error:
             return reason(error)
         return ""
 
     def message(self, config: CinderLvmConfig) -> str:
-        """Say so in time where the storage fills up."""
+        """Say so in time where the storage fills up; and which of Juju's it is not on."""
         used = self._used()
-        return _filling(used) if used >= FILLING else ""
+        told = [_filling(used)] if used >= FILLING else []
+        if self._unused:
+            told.append(
+                f"{self._unused} is attached and not used: to use it run cinder-lvm-teardown once "
+                "no volume is left, else detach it"
+            )
+        return "; ".join(told)
 
     def problems(self) -> list[str]:
         """Return that the storage is about full, so that writes will fail, or is not there.
@@ -116,12 +125,12 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
 
     def _make(self, parameters: dict[str, object]) -> dict[str, Any]:
         made = answer(snap.run_job("cinder-lvm-setup", parameters))
-        self.group, self._usage = GROUP, made
+        self.group = GROUP
         return made
 
     def _on_storage_attached(self, _: ops.StorageAttachedEvent) -> None:
-        # The first is before `install`; a unit that is blocked for want of storage is installed.
-        if isinstance(self.unit.status, ops.BlockedStatus):
+        # The first is before `install`; a unit that is active, or wants storage, is installed.
+        if not self.starting:
             self.reconcile()
 
     def _on_storage_detaching(self, event: ops.StorageDetachingEvent) -> None:
@@ -129,6 +138,9 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         device = str(event.storage.location)
         if answer(snap.run_job("cinder-lvm-teardown", {"device": device})).get("removed"):
             self.rebuild()
+        elif isinstance(self.unit.status, ops.ActiveStatus):
+            # What was said of it, that it is not used, no longer holds.
+            self.unit.status = ops.ActiveStatus()
 
     def _on_setup(self, event: ops.ActionEvent) -> None:
         try:
@@ -136,8 +148,9 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
         except snap.JobFailed as error:
             event.fail(reason(error))
             return
-        self.rebuild()
         event.set_results(made)
+        self.rebuild()
+        self.reconcile(SERVICE_TIMEOUT)
 
     def _on_grow(self, event: ops.ActionEvent) -> None:
         try:
@@ -146,20 +159,25 @@ class CinderLvmCharm(ComponentCharm[CinderLvmConfig]):
             event.fail(reason(error))
             return
         event.set_results(usage)
+        self.reconcile()
 
     def _on_teardown(self, event: ops.ActionEvent) -> None:
-        if attached := self.model.storages[STORAGE]:
-            event.fail(f"detach {attached[0].full_id} instead: the storage is on it")
-            return
-        if self.config["loop-size"] or self.config["device"]:
+        given, attached = {"force": event.params["force"]}, self.model.storages[STORAGE]
+        if attached:
+            given |= {"device": str(attached[0].location), "elsewhere": True}
+        elif self.config["loop-size"] or self.config["device"]:
             event.fail("reset the options loop-size and device first: they ask for the storage")
             return
         try:
-            snap.run_job("cinder-lvm-teardown", {"force": event.params["force"]})
+            done = answer(snap.run_job("cinder-lvm-teardown", given))
         except snap.JobFailed as error:
             event.fail(reason(error))
             return
+        if attached and not done.get("removed"):
+            event.fail(f"detach {attached[0].full_id} instead: the storage is on it")
+            return
         self.rebuild()
+        self.reconcile()
 
 
 def answer(lines: list[str]) -> dict[str, Any]:

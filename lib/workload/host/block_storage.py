@@ -41,6 +41,9 @@ MODULES = (
 CONFIGFS = Path("/sys/kernel/config")
 """Where the kernel is told of targets."""
 
+BY_ID = Path("/dev/disk/by-id")
+"""Names of disks that a boot does not change, made by udev of what a disk says of itself."""
+
 RESERVE = 2**30
 """Bytes that a backing file leaves to its file system when it has grown to its full size."""
 
@@ -125,11 +128,14 @@ class BlockStorage:
         return None if group is None else group.device or self.file
 
     def is_on(self, device: Path) -> bool:
-        """Whether the volume group is on this device."""
-        return self.origin == _origin(device)
+        """Whether the volume group is on this device, by whichever of its names."""
+        origin = self.origin
+        return origin is not None and origin.resolve() == _origin(device).resolve()
 
     def setup(self, size: int, device: Path | None = None, *, force: bool = False) -> None:
         """Make the volume group, on a sparse file or on a device of its own; again does no harm.
+
+        One that is there stays where it is, wherever it is asked for: `is_on` tells.
 
         Args:
             size: bytes of the backing file; not used with a device.
@@ -137,7 +143,8 @@ class BlockStorage:
             force: take the device though it has data on it, and lose them.
 
         Raises:
-            StorageError: it is refused, nothing was changed.
+            StorageError: it is refused, nothing was changed: the device has data on it, or what
+                was made in another place is not found there.
             lvm.LvmError: LVM refuses.
         """
         require_modules()
@@ -146,6 +153,11 @@ class BlockStorage:
             if lvm.has_group(self.system_dir):
                 self._finish()
                 return
+            if not self.is_on(device or self.file):
+                raise StorageError(
+                    f"no volume group is found on {self.origin}, where it was made: mend that, or "
+                    "run cinder-lvm-teardown first"
+                )
         elif device is None:
             self._check_room(size)
         # Also where the group is known and not found: what is there instead may be its volumes.
@@ -267,7 +279,8 @@ class BlockStorage:
             self.ledger.make(OWNER, loop, lambda: _attached(loop))
         on = device or self._device()
         lvm.limit(system_dir, on)
-        origin = None if device is None else _origin(device)
+        # Where it is made once more, by the name that the ledger has.
+        origin = None if device is None else self.origin or _origin(device)
         thing = VolumeGroup(name=lvm.GROUP, device=origin, system_dir=system_dir)
         self.ledger.make(OWNER, thing, lambda: _make_group(system_dir, on))
         self._finish()
@@ -285,7 +298,10 @@ class BlockStorage:
         origin = self.origin or self.file
         if not origin.exists():
             raise StorageError(f"{origin} is gone, and the volumes with it: attach it again")
-        return origin if origin.is_block_device() else _attached(LoopDevice(file=origin))
+        if origin.is_block_device():
+            # LVM's filter is for the name that the kernel gives it now.
+            return origin.resolve()
+        return _attached(LoopDevice(file=origin))
 
     def _check_room(self, size: int) -> None:
         room = os.statvfs(self.common)
@@ -317,9 +333,18 @@ def _attached(loop: LoopDevice) -> Path:
 
 
 def _origin(device: Path) -> Path:
-    """Return what is the same after a boot: of a loop device its file (loop(4)), else itself."""
-    backing = Path("/sys/class/block", device.resolve().name, "loop/backing_file")
-    return Path(backing.read_text().rstrip("\n")) if backing.exists() else device
+    """Return what is the same after a boot: of a loop device its file (loop(4)), else its name.
+
+    Kernels number disks in the order in which they find them. Where udev gives a disk no other
+    name, its own has to do.
+    """
+    known = device.resolve()
+    backing = Path("/sys/class/block", known.name, "loop/backing_file")
+    if backing.exists():
+        return Path(backing.read_text().rstrip("\n"))
+    # A name that LVM gave goes with what LVM has written there.
+    names = (link for link in BY_ID.glob("*") if not link.name.startswith("lvm-"))
+    return min((link for link in names if link.resolve() == known), default=device)
 
 
 def _make_file(path: Path, size: int) -> None:

@@ -44,6 +44,9 @@ block/file-posix.c)."""
 TOOLS = "bin/with-initiator"
 """Below `$SNAP`: runs a command with the appliance's own folder of names and records."""
 
+PROGRAM = "usr/sbin/iscsid"
+"""Below `$SNAP`: the daemon. A checkout's `usr` is the host's, whose /sbin is merged into it."""
+
 
 class SessionError(Exception):
     """A session that cannot be ended; the message says which and why."""
@@ -145,7 +148,7 @@ def _daemon(snap: Path) -> Generator[None]:
     if serves():
         yield
         return
-    command = [str(snap / TOOLS), str(_program(snap)), "--foreground"]
+    command = [str(snap / TOOLS), str(snap / PROGRAM), "--foreground"]
     quiet = subprocess.DEVNULL
     # At its end it ends its whole process group.
     with subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True) as daemon:
@@ -160,12 +163,6 @@ def _daemon(snap: Path) -> Generator[None]:
             raise SessionError("iscsid does not start") from None
         finally:
             daemon.terminate()
-
-
-def _program(snap: Path) -> Path:
-    """Return the daemon's program; Debian's package has it in /sbin."""
-    usual = snap / "usr/sbin/iscsid"
-    return usual if usual.exists() else snap / "sbin/iscsid"
 
 
 def serves() -> bool:

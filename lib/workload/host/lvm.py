@@ -149,10 +149,16 @@ def _names(system_dir: Path) -> set[str]:
 
 
 def pool_usage(system_dir: Path) -> dict[str, int]:
-    """Return the thin pool's `size-mib`, and `data-percent` and `metadata-percent` in use."""
+    """Return the thin pool's `size-mib`, and `data-percent` and `metadata-percent` in use.
+
+    Raises:
+        LvmError: it is not there, or not active, when LVM does not know what is in use.
+    """
     columns = "lv_size,data_percent,metadata_percent"
     (report,) = _report(system_dir, "lvs", columns, f"{GROUP}/{POOL}")
     (row,) = report["lv"]
+    if not row["data_percent"]:
+        raise LvmError(f"{GROUP}/{POOL} is not active")
     return {
         "size-mib": round(float(row["lv_size"])),
         "data-percent": round(float(row["data_percent"])),

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from workload.host import initiator, lvm, network, targets
+from workload.host.mounts import mount_points
 
 PROFILES = Path("/sys/kernel/security/apparmor/profiles")
 """A line for each profile that is loaded: its name, and its mode in parentheses."""
@@ -227,7 +228,7 @@ class Directory(Thing):
         if not self.contents:
             return self.path.rmdir()
         # Never into what is mounted below: that has an entry of its own.
-        if mounts := [mount for mount in _mounts() if self.path in mount.parents]:
+        if mounts := [mount for mount in mount_points() if self.path in mount.parents]:
             raise UndoError(f"{mounts[0]} is still mounted")
         shutil.rmtree(self.path)
 
@@ -243,7 +244,7 @@ class Mount(Thing):
 
     def exists(self) -> bool:
         """Whether it is mounted."""
-        return self.path in _mounts()
+        return self.path in mount_points()
 
     def undo(self) -> None:
         """Unmount it."""
@@ -543,12 +544,6 @@ def _run(command: Sequence[str]) -> None:
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines() or ["no message"]
         raise UndoError(f"{command[0]}: {lines[0]}") from None
-
-
-def _mounts() -> list[Path]:
-    lines = Path("/proc/self/mounts").read_text().splitlines()
-    # Octal escapes for blanks, see fstab(5).
-    return [Path(line.split()[1].encode().decode("unicode_escape")) for line in lines]
 
 
 def _profiles() -> set[str]:

@@ -29,6 +29,7 @@ class Parameters(BaseModel):
         size: of the backing file, in binary units, e.g. `20G`.
         device: path of a disk to use instead; empty for the backing file. For teardown: only
             where the storage is on this one.
+        elsewhere: for teardown: only where the storage is on any other than this device.
         force: whether data may be lost.
     """
 
@@ -36,6 +37,7 @@ class Parameters(BaseModel):
 
     size: str = "20G"
     device: str = ""
+    elsewhere: bool = False
     force: bool = False
 
 
@@ -70,11 +72,12 @@ def _setup(storage: BlockStorage, given: Parameters) -> None:
     device = Path(given.device) if given.device else None
     storage.setup(parse_size(given.size), device, force=given.force)
     made = {"volume-group": lvm.GROUP, "thin-pool": lvm.POOL, "on": str(storage.origin)}
-    _answer({**made, **storage.usage()})
+    unused = {"unused": given.device} if device and not storage.is_on(device) else {}
+    _answer({**made, **unused, **storage.usage()})
 
 
 def _teardown(storage: BlockStorage, given: Parameters) -> None:
-    meant = not given.device or storage.is_on(Path(given.device))
+    meant = not given.device or storage.is_on(Path(given.device)) != given.elsewhere
     if meant:
         storage.teardown(force=given.force)
     _answer({"removed": meant})

@@ -7,6 +7,7 @@ import pytest
 from microstack import lifecycle
 from microstack.cli import run
 from microstack.errors import Failure
+from workload.host import mounts
 from workload.ledger import Ledger, LedgerError
 
 from .conftest import FakeInstallation
@@ -101,7 +102,7 @@ def test_nothing_is_deleted_below_a_mount(
     up: FakeInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mounted = up.layout.snap_common / "lib"
-    monkeypatch.setattr(lifecycle, "_mount_points", lambda: [Path("/"), mounted])
+    monkeypatch.setattr(mounts, "mount_points", lambda: [Path("/"), mounted])
     with pytest.raises(Failure, match="is still mounted"):
         lifecycle.undo(up)
     assert all(path.exists() for path in up.contents)

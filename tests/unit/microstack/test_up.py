@@ -146,6 +146,20 @@ class TestUp:
         ]
         assert installation.done == []
 
+    def test_what_only_sounds_like_an_offer_gets_no_hint_of_offers(
+        self,
+        installation: FakeInstallation,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        overlay = tmp_path / "wrong.yaml"
+        overlay.write_text("applications:\n  nova: {charm: ./application offer}\n")
+        assert run(["up", "--overlay", str(overlay)]) == 1
+        assert capsys.readouterr().err.splitlines() == [
+            f"error: {overlay}:2: nova: charm path does not exist: ./application offer",
+            "hint: nothing was changed",
+        ]
+
     def test_a_bundle_that_is_not_there_is_wrong_usage(
         self, installation: FakeInstallation, capsys: pytest.CaptureFixture[str]
     ) -> None:

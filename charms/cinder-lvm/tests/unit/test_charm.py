@@ -127,12 +127,76 @@ def test_storage_that_is_attached_before_the_install_waits_for_it(snap: FakeSnap
     assert snap.jobs == []
 
 
+def in_use(snap: FakeSnap, state: testing.State) -> testing.State:
+    """The unit after its storage was made from its options."""
+    out = run(state)
+    snap.answers["cinder-lvm-setup"] = ['{"on": "/x/cinder-lvm.img", "unused": "/dev/loop7"}']
+    return out
+
+
+UNUSED = (
+    "is attached and not used: to use it run cinder-lvm-teardown once no volume is left, "
+    "else detach it"
+)
+
+
+def test_storage_that_is_added_while_other_is_in_use_is_told_of_and_volumes_stay(
+    snap: FakeSnap,
+) -> None:
+    state, storage = attached(in_use(snap, ready(**{"loop-size": "20G"})))
+    context = testing.Context(CHARM)
+    out = context.run(context.on.storage_attached(storage), state)
+    assert out.unit_status == ops.ActiveStatus(f"block-device/{storage.index} {UNUSED}")
+    assert snap.sections["cinder-lvm"]["volume-group"] == "microstack-volumes"
+
+
+def test_it_is_told_of_beside_storage_that_fills_up(snap: FakeSnap) -> None:
+    state, storage = attached(in_use(snap, ready(**{"loop-size": "20G"})))
+    snap.answers["cinder-lvm-usage"] = ['{"data-percent": 84, "metadata-percent": 1}']
+    told = f"storage is 84% full: {REMEDY}; block-device/{storage.index} {UNUSED}"
+    assert run(state).unit_status == ops.ActiveStatus(told)
+
+
+def test_it_is_told_of_no_longer_once_it_is_detached(snap: FakeSnap) -> None:
+    state, storage = attached(in_use(snap, ready(**{"loop-size": "20G"})))
+    snap.answers["cinder-lvm-teardown"] = ['{"removed": false}']
+    context = testing.Context(CHARM)
+    out = context.run(context.on.storage_detaching(storage), run(state))
+    assert out.unit_status == ops.ActiveStatus()
+    assert snap.sections["cinder-lvm"]["volume-group"] == "microstack-volumes"
+
+
+def test_it_is_used_once_the_other_is_torn_down_whatever_the_options_ask_for(
+    snap: FakeSnap,
+) -> None:
+    state, storage = attached(in_use(snap, ready(**{"loop-size": "20G"})))
+    snap.answers["cinder-lvm-setup"] = ['{"on": "/dev/loop7"}']
+    snap.answers["cinder-lvm-teardown"] = ['{"removed": true}']
+    context = testing.Context(CHARM)
+    out = context.run(context.on.action("cinder-lvm-teardown", params={"force": False}), state)
+    location = str(storage.get_filesystem(context))
+    asked = {"device": location, "elsewhere": True, "force": False}
+    assert snap.documents["cinder-lvm-teardown"] == asked
+    assert snap.documents["cinder-lvm-setup"] == {"device": location}
+    assert out.unit_status == ops.ActiveStatus()
+
+
 def test_what_is_on_storage_goes_before_it_is_detached(snap: FakeSnap) -> None:
     state, storage = attached(ready())
     snap.answers["cinder-lvm-teardown"] = ['{"removed": true}']
     context = testing.Context(CHARM)
     context.run(context.on.storage_detaching(storage), run(state))
     assert "volume-group" not in snap.sections["cinder-lvm"]
+
+
+def test_a_unit_that_is_removed_makes_no_storage_of_its_options_in_the_place_of_what_it_gave_back(
+    snap: FakeSnap,
+) -> None:
+    state = ready(**{"loop-size": "20G"})
+    (cinder,) = state.relations
+    context = testing.Context(CHARM)
+    context.run(context.on.relation_broken(cinder), state)
+    assert snap.jobs == []
 
 
 def test_storage_with_volumes_left_is_not_given_back(snap: FakeSnap) -> None:
@@ -145,11 +209,12 @@ def test_storage_with_volumes_left_is_not_given_back(snap: FakeSnap) -> None:
     assert snap.sections["cinder-lvm"]["volume-group"] == "microstack-volumes"
 
 
-def test_teardown_is_refused_while_storage_of_juju_is_attached(snap: FakeSnap) -> None:
+def test_teardown_is_refused_while_the_storage_is_on_what_juju_attached(snap: FakeSnap) -> None:
     state, _ = attached(ready())
+    snap.answers["cinder-lvm-teardown"] = ['{"removed": false}']
     with pytest.raises(testing.ActionFailed, match="detach block-device/"):
         act("cinder-lvm-teardown", state)
-    assert snap.jobs == []
+    assert snap.jobs == ["cinder-lvm-teardown"]
 
 
 def test_tells_cinder_of_the_backend(snap: FakeSnap) -> None:
@@ -160,8 +225,11 @@ def test_tells_cinder_of_the_backend(snap: FakeSnap) -> None:
 def test_the_setup_action_makes_the_storage(snap: FakeSnap) -> None:
     made = '{"volume-group": "microstack-volumes", "on": "/x/cinder-lvm.img", "size-mib": 29000}'
     snap.answers["cinder-lvm-setup"] = [made]
-    context = act("cinder-lvm-setup", ready(), size="30G")
+    context = testing.Context(CHARM)
+    params = {"size": "30G", "device": "", "force": False}
+    out = context.run(context.on.action("cinder-lvm-setup", params=params), run(ready()))
     assert context.action_results == json.loads(made)
+    assert out.unit_status == ops.ActiveStatus()
     assert snap.sections["cinder-lvm"]["volume-group"] == "microstack-volumes"
 
 
@@ -188,11 +256,26 @@ def test_tells_of_storage_that_fills_up(
     assert run(ready(**{"loop-size": "20G"})).unit_status == status
 
 
-def test_an_initiator_that_takes_no_orders_is_told_of(snap: FakeSnap) -> None:
-    usage = {"size-mib": 19000, "data-percent": 1, "metadata-percent": 1, "initiator": False}
-    snap.answers["cinder-lvm-usage"] = [json.dumps(usage)]
+def test_storage_that_has_grown_is_full_no_longer(snap: FakeSnap) -> None:
+    snap.answers["cinder-lvm-usage"] = ['{"data-percent": 96, "metadata-percent": 1}']
+    full = run(ready(**{"loop-size": "20G"}))
+    assert full.unit_status == ops.BlockedStatus(f"storage is 96% full: {REMEDY}")
+    grown = '{"data-percent": 48, "metadata-percent": 1}'
+    snap.answers |= {job: [grown] for job in ("cinder-lvm-usage", "cinder-lvm-grow")}
+    context = testing.Context(CHARM)
+    out = context.run(context.on.action("cinder-lvm-grow", params={"size": "40G"}), full)
+    assert out.unit_status == ops.ActiveStatus()
+    assert context.action_results == json.loads(grown)
+
+
+@pytest.mark.parametrize("of_juju", [False, True])
+def test_an_initiator_that_takes_no_orders_is_told_of(snap: FakeSnap, of_juju: bool) -> None:
+    usage = {"size-mib": 19000, "data-percent": 1, "metadata-percent": 1}
+    snap.answers["cinder-lvm-setup"] = [json.dumps(usage)]
+    snap.answers["cinder-lvm-usage"] = [json.dumps({**usage, "initiator": False})]
     told = "no iSCSI initiator takes orders: see the log of iscsid"
-    assert run(ready(**{"loop-size": "20G"})).unit_status == ops.BlockedStatus(told)
+    state = ready(**{"loop-size": "20G"})
+    assert run(attached(state)[0] if of_juju else state).unit_status == ops.BlockedStatus(told)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +301,9 @@ def test_teardown_is_refused_while_an_option_asks_for_the_storage(snap: FakeSnap
 
 
 def test_teardown_closes_the_gate_of_the_service(snap: FakeSnap) -> None:
-    run(ready(**{"loop-size": "20G"}))
-    act("cinder-lvm-teardown", ready())
+    state = replace(run(ready(**{"loop-size": "20G"})), config={})
+    snap.answers["cinder-lvm-teardown"] = ['{"removed": true}']
+    context = testing.Context(CHARM)
+    out = context.run(context.on.action("cinder-lvm-teardown", params={"force": False}), state)
     assert "volume-group" not in snap.sections["cinder-lvm"]
+    assert out.unit_status == ops.BlockedStatus("no storage: run the action cinder-lvm-setup")

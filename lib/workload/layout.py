@@ -15,6 +15,9 @@ DEFAULT_ROOT = Path("/var/lib/microstack")
 ROOT_VARIABLE = "MICROSTACK_ROOT"
 
 SNAP_NAME = "microstack"
+SNAPS = Path("/snap", SNAP_NAME)
+"""The folder of the snap's revisions, as processes in it see it."""
+
 REVISION = "x1"
 """What snapd calls the first revision of a snap that was not fetched from a store."""
 
@@ -188,7 +191,7 @@ class SnapLayout(Layout):
     @property
     def snap(self) -> Path:
         """The snap by a name that outlives a refresh: it stands in rendered files."""
-        return Path("/snap") / SNAP_NAME / "current"
+        return SNAPS / "current"
 
     @property
     def snap_data(self) -> Path:
@@ -213,5 +216,5 @@ class SnapLayout(Layout):
 
 
 def under_snapd(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether snapd runs this process in the snap: it alone gives the key to `snapctl`."""
-    return environ.get("SNAP_NAME") == SNAP_NAME and "SNAP_COOKIE" in environ
+    """Whether this process runs in the snap, by snapd or by a charm: where `$SNAP` is tells."""
+    return Path(environ.get("SNAP", "")).parent == SNAPS

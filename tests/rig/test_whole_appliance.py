@@ -21,9 +21,9 @@ DISK_IN_GUEST = "/dev/vdb"
 PATTERN = "written by the guest"
 UP_TIMEOUT = 3600
 
-MODULES_OF_SNAPS = (*MODULES, "iptable_filter", "xt_MASQUERADE", "crc64_rocksoft_generic")
+MODULES_OF_SNAPS = (*MODULES, "iptable_filter", "xt_MASQUERADE", "sd_mod")
 """What a usual machine loads when it is used; this kernel has no nftables for IPv4. The last one
-the kernel takes for disks, and keeps."""
+is for disks, and has the kernel use another for good."""
 
 pytestmark = REQUIREMENTS
 

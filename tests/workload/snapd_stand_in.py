@@ -65,8 +65,7 @@ def enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     for name, folder in (("SNAP_DATA", "x1"), ("SNAP_COMMON", "common")):
         monkeypatch.setenv(name, str(tmp_path / folder))
-    monkeypatch.setenv("SNAP_NAME", "microstack")
-    monkeypatch.setenv("SNAP_COOKIE", "c")
+    monkeypatch.setenv("SNAP", "/snap/microstack/x1")
     # The snap has them there; its accounts are not on a machine that tests.
     monkeypatch.setattr(SnapLayout, "snapcraft", SNAPCRAFT)
     monkeypatch.setattr(SnapLayout, "account", lambda _self, _name: None)

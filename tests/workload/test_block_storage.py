@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from workload.host.block_storage import (
     parse_size,
     targets_folder,
 )
-from workload.host.things import VolumeGroup
+from workload.host.things import TargetFabric, VolumeGroup
 from workload.ledger import Ledger
 
 
@@ -196,6 +197,25 @@ def test_targets_are_made_under_the_lock_that_may_be_had(monkeypatch: pytest.Mon
     assert targets.lock() == Path("/run/rtslib_backstore.lock")
     monkeypatch.setattr(targets, "under_snapd", lambda: True)
     assert targets.lock() == Path("/run/targetcli.lock")
+
+
+@pytest.mark.parametrize(
+    ("folders", "stays"), [(("discovery_auth",), False), (("discovery_auth", "iqn.x:y"), True)]
+)
+def test_the_kernel_takes_no_targets_any_longer_unless_the_host_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: tuple[str, ...], stays: bool
+):
+    fabric = tmp_path / "iscsi"
+    monkeypatch.setattr(targets, "FABRIC", fabric)
+    # The kernel's own files go with a folder of its file system, whatever is in it.
+    monkeypatch.setattr(Path, "rmdir", shutil.rmtree)
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.make(OWNER, TargetFabric(), lambda: None)
+    for name in folders:
+        (fabric / name).mkdir(parents=True)
+    ledger.undo()
+    assert fabric.exists() == stays
+    assert ledger.entries() == []
 
 
 def test_nothing_of_a_removed_group_is_left_in_dev(

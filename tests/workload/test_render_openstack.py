@@ -282,8 +282,7 @@ def test_in_the_snap_guests_are_confined_by_profiles_and_not_by_mounts(
     checkout = files(layout, "nova-compute")["libvirt/qemu.conf"]
     assert driver in checkout
     assert no_mounts not in checkout
-    monkeypatch.setenv("SNAP_NAME", "microstack")
-    monkeypatch.setenv("SNAP_COOKIE", "c")
+    monkeypatch.setenv("SNAP", "/snap/microstack/x1")
     monkeypatch.setenv("SNAP_COMMON", "/var/snap/microstack/common")
     monkeypatch.setenv("SNAP_DATA", "/var/snap/microstack/x1")
     snap = files(layout, "nova-compute")["libvirt/qemu.conf"]

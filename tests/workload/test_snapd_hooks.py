@@ -15,6 +15,7 @@ from workload import detect
 from workload.components import ALL
 from workload.config.marks import MARK, mark
 from workload.host.things import File
+from workload.jobs import job
 from workload.layout import Layout, SnapLayout
 from workload.ledger import Ledger
 from workload.runtime.client import Client, ClientError
@@ -70,7 +71,17 @@ def test_a_service_may_have_no_account_but_the_one_snapd_makes(monkeypatch: pyte
 
 
 def test_a_terminal_of_another_snap_does_not_pass_for_this_one():
-    assert type(Layout.from_environment({"SNAP_NAME": "code", "SNAP_COOKIE": "c"})) is Layout
+    assert type(Layout.from_environment({"SNAP": "/snap/code/x1", "SNAP_COOKIE": "c"})) is Layout
+
+
+def test_what_a_charm_runs_in_the_snap_knows_that_it_is_there(layout: Layout):
+    assert type(Layout.from_environment(layout.environment())) is SnapLayout
+
+
+def test_what_is_entered_into_the_ledger_outlives_a_refresh(monkeypatch: pytest.MonkeyPatch):
+    assert job.snap() == Path("/snap/microstack/current")
+    monkeypatch.setenv("SNAP", "/var/lib/microstack/snap")
+    assert job.snap() == Path("/var/lib/microstack/snap")
 
 
 # -- hooks ------------------------------------------------------------------------------------

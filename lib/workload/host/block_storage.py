@@ -17,6 +17,7 @@ from workload.host.things import (
     File,
     LoopDevice,
     Sessions,
+    TargetFabric,
     Targets,
     VolumeGroup,
 )
@@ -290,7 +291,8 @@ class BlockStorage:
         if not lvm.has_pool(self.system_dir):
             _make_pool(self.system_dir)
         # The ledger undoes what came last first, and no session can log out without its target.
-        for others_make in (File(path=targets.lock()), *reversed(self._in_use)):
+        lasting = (File(path=targets.lock()), TargetFabric())
+        for others_make in (*lasting, *reversed(self._in_use)):
             self.ledger.make(OWNER, others_make, lambda: None)
 
     def _device(self) -> Path:

@@ -23,6 +23,11 @@ PREFIX = "iqn.2010-10.org.openstack.microstack:"
 """What the names of the appliance's targets begin with (RFC 3720, 3.2.6.3.1)."""
 
 CONFIGFS = Path("/sys/kernel/config/target")
+FABRIC = CONFIGFS / "iscsi"
+"""There as soon as the kernel takes iSCSI targets, which are folders in it."""
+
+NO_TARGET = "discovery_auth"
+"""A folder that the kernel has there of its own."""
 
 
 class TargetError(Exception):
@@ -48,7 +53,17 @@ def lock() -> Path:
 
 def names() -> list[str]:
     """Return the names of the appliance's targets."""
-    return sorted(path.name for path in CONFIGFS.glob(f"iscsi/{PREFIX}*"))
+    return sorted(path.name for path in FABRIC.glob(f"{PREFIX}*"))
+
+
+def takes_targets() -> bool:
+    """Whether the kernel takes iSCSI targets, as it does from the first on."""
+    return FABRIC.is_dir()
+
+
+def of_anyone() -> bool:
+    """Whether there is any iSCSI target, the appliance's or others'."""
+    return any(path.is_dir() and path.name != NO_TARGET for path in FABRIC.glob("*"))
 
 
 def exist() -> bool:

@@ -438,6 +438,23 @@ class Targets(Thing):
         _run(["env", f"PYTHONPATH={self.snap / 'lib'}", *command])
 
 
+class TargetFabric(Thing):
+    """That the kernel takes iSCSI targets at all; as long as it does, modules are in use."""
+
+    kind: Literal["iscsi-fabric"] = "iscsi-fabric"
+
+    def __str__(self) -> str:
+        return "the kernel's readiness for iSCSI targets"
+
+    def exists(self) -> bool:
+        """Whether it does, and nobody has a target; it is theirs once they have one."""
+        return targets.takes_targets() and not targets.of_anyone()
+
+    def undo(self) -> None:
+        """Have it take none."""
+        targets.FABRIC.rmdir()
+
+
 class Sessions(Thing):
     """iSCSI sessions with the appliance's targets.
 
@@ -531,6 +548,7 @@ AnyThing = Annotated[
     | LoopDevice
     | VolumeGroup
     | Targets
+    | TargetFabric
     | Sessions
     | Profile
     | GuestProfiles,

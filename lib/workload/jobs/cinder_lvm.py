@@ -7,7 +7,6 @@ on standard output.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from workload.host import block_storage, initiator, lvm
 from workload.host.block_storage import BlockStorage, parse_size
-from workload.jobs.job import common, run
+from workload.jobs.job import common, run, snap
 from workload.ledger import Ledger
 
 COMMANDS = ("check", "setup", "start", "stop", "usage", "grow", "teardown")
@@ -43,7 +42,7 @@ class Parameters(BaseModel):
 
 def main() -> None:
     """Do what the first argument says."""
-    storage = BlockStorage(common(), Ledger(common("ledger.jsonl")), Path(os.environ["SNAP"]))
+    storage = BlockStorage(common(), Ledger(common("ledger.jsonl")), snap())
     match sys.argv[1:]:
         case ["check"]:
             block_storage.require_modules()

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from workload.layout import SnapLayout, under_snapd
+
 SHORT = 10
 LONG = 5
 """Niceness of migrations. Where all run at once, two give way to none: the job that makes
@@ -19,6 +21,11 @@ AUTOGROUP = Path("/proc/self/autogroup")
 def common(*parts: str) -> Path:
     """Return a path below `$SNAP_COMMON`."""
     return Path(os.environ["SNAP_COMMON"], *parts)
+
+
+def snap() -> Path:
+    """Return `$SNAP` by a name that outlives a refresh."""
+    return SnapLayout().snap if under_snapd() else Path(os.environ["SNAP"])
 
 
 def etc(*parts: str) -> Path:

@@ -127,8 +127,7 @@ def test_an_action_result_without_a_password_is_named() -> None:
 
 
 def test_the_snap_keeps_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SNAP_NAME", "microstack")
-    monkeypatch.setenv("SNAP_COOKIE", "x")
+    monkeypatch.setenv("SNAP", "/snap/microstack/x1")
     monkeypatch.setenv("SNAP_DATA", str(tmp_path / "x1"))
     monkeypatch.setenv("SNAP_COMMON", str(tmp_path))
     assert clouds.path() == tmp_path / "appliance/clouds.yaml"

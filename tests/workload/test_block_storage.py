@@ -166,7 +166,7 @@ def test_a_setup_that_was_cut_off_behind_its_group_is_brought_to_its_end_by_the_
         storage.setup(2**30)
     assert [(command[0], command[-1]) for command in ran] == [("lvcreate", lvm.GROUP)]
     made = [line.made.kind for line in storage.ledger.entries()]
-    assert made == ["volume-group", "file", "iscsi-targets", "iscsi-sessions"]
+    assert made == ["volume-group", "file", "iscsi-fabric", "iscsi-targets", "iscsi-sessions"]
 
 
 def test_storage_whose_volume_a_guest_has_is_not_stopped(

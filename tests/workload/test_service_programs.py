@@ -142,6 +142,10 @@ def test_a_part_notes_names_modes_links_and_content_but_no_times(tmp_path: Path)
     seen = [noted(tmp_path)]
     os.utime(file, (0, 0))
     assert noted(tmp_path) == seen[0]
+    for folder in ("built/here", "built/there"):
+        (tmp_path / "usr/some.pc").write_text(f"prefix={folder}\n")
+        seen.append(noted(tmp_path))
+    assert seen.pop() == seen[-1]
     for change in (
         lambda: file.write_text("y"),
         lambda: file.chmod(0o755),

@@ -59,9 +59,13 @@ def test_the_initiators_daemon_is_found_wherever_the_distribution_has_it(
         (tmp_path / "part" / path).touch()
     program(tmp_path / "part" / folder / "iscsid", "echo serves")
     program(tmp_path / "bin/craftctl", ":")
+    program(tmp_path / "project/snap/digest", ":")
     built = yaml.safe_load(SNAPCRAFT.read_text())["parts"]["distribution"]["override-build"]
-    paths = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
-    environment = {**os.environ, **paths, "CRAFT_PART_INSTALL": str(tmp_path / "part")}
+    folders = {
+        "CRAFT_PART_INSTALL": f"{tmp_path}/part",
+        "CRAFT_PROJECT_DIR": f"{tmp_path}/project",
+    }
+    environment = {**os.environ, **folders, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     subprocess.run(["bash", "-euc", built], env=environment, check=True)
     (tmp_path / "part").rename(tmp_path / "snap")
     daemon = subprocess.run(

@@ -1,7 +1,6 @@
 """The appliance's own snap in the machine with snapd, as tests install it and use it.
 
-`MICROSTACK_SNAP` names a snap that was built already; without it, it is built first, with all
-parts but Tempest's.
+`MICROSTACK_SNAP` names a snap that was built already; without it, it is built first.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tests.rig.snapd_machine import Machine, MachineError
 
 SNAP = "microstack.snap"
 PARTS = ("distribution", "confinement", "openstack", "machine", "appliance", "guest-image")
+"""All but Tempest's."""
 UP_TIMEOUT = 900
 COMMON = Path("/var/snap/microstack/common")
 DAEMONS = ("machine", "snap-api")
@@ -48,12 +48,12 @@ REQUIREMENTS = [
 ]
 
 
-def provide(folder: Path) -> Path:
-    """Return a folder with the snap, built unless it is given."""
+def provide(folder: Path, parts: Sequence[str]) -> Path:
+    """Return a folder with the snap, built of these parts unless it is given."""
     given = os.environ.get("MICROSTACK_SNAP")
     if given is None:
         build = [sys.executable, str(CHECKOUT / "snap/build.py"), "--output", str(folder / "out")]
-        subprocess.run([*build, "--parts", ",".join(PARTS)], check=True)
+        subprocess.run([*build, "--parts", ",".join(parts)], check=True)
         (built,) = (folder / "out").glob("*.snap")
     else:
         built = Path(given)
@@ -64,9 +64,9 @@ def provide(folder: Path) -> Path:
 
 
 @contextmanager
-def booted(folder: Path, memory: str) -> Generator[Host]:
+def booted(folder: Path, memory: str, parts: Sequence[str] = PARTS) -> Generator[Host]:
     """Boot the machine from an overlay of its image, with the snap at hand."""
-    snaps, backing = provide(folder), snapd_image.ensure()
+    snaps, backing = provide(folder, parts), snapd_image.ensure()
     with Machine(folder / "overlay", folder, backing=backing, memory=memory) as machine:
         host = Host(machine, snaps)
         host.boot()

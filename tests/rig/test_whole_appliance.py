@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 import tenacity
 
-from tests.rig.appliance import REQUIREMENTS, SNAP, booted, deploy, guest_profiles, plugs
+from tests.rig.appliance import PARTS, REQUIREMENTS, SNAP, booted, deploy, guest_profiles, plugs
 from tests.rig.cloud_machine import MODULES, PROCESSOR
 from tests.rig.snapd_host import NAME, PATIENCE, Host
 
@@ -20,6 +20,10 @@ GUEST, VOLUME = "g1", "data"
 DISK_IN_GUEST = "/dev/vdb"
 PATTERN = "written by the guest"
 UP_TIMEOUT = 3600
+
+TESTS = r"tempest\.api\.(identity\.v3\.test_tokens|network\.test_networks_negative)"
+ENDURING = ("mariadb", "rabbitmq", "ovs-vswitchd", "libvirtd", "nova-compute", "iscsid")
+"""Of the services, whose program a refresh to the same does not change."""
 
 MODULES_OF_SNAPS = (*MODULES, "iptable_filter", "xt_MASQUERADE", "sd_mod")
 """What a usual machine loads when it is used; this kernel has no nftables for IPv4. The last one
@@ -30,7 +34,9 @@ pytestmark = REQUIREMENTS
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with booted(tmp_path_factory.mktemp("machine"), memory="8G") as host:
+    with booted(
+        tmp_path_factory.mktemp("machine"), memory="8G", parts=(*PARTS, "tempest")
+    ) as host:
         for module in MODULES_OF_SNAPS:
             host.machine.run("modprobe", module)
         host.machine.shell(PROCESSOR)
@@ -92,6 +98,13 @@ def read_volume(host: Host, login: list[str]) -> str:
     return host.machine.run(*login, read, timeout=PATIENCE).output
 
 
+def test_the_cloud_is_tested_from_within_the_snap(host: Host):
+    test = ["microstack.test", "validate", "--list", TESTS]
+    *_, result = host.machine.run(*test, timeout=UP_TIMEOUT).output.splitlines()
+    found = json.loads(result)
+    assert (found["passed"] > 0, found["failed"], found["left"]) == (True, 0, [])
+
+
 def test_the_guest_is_confined_by_apparmor(host: Host):
     profile = guest_profiles(host)
     assert profile.startswith("libvirt-")
@@ -99,8 +112,9 @@ def test_the_guest_is_confined_by_apparmor(host: Host):
 
 
 def test_the_guest_runs_on_through_a_refresh_and_has_its_volume(host: Host, login: list[str]):
-    profile = guest_profiles(host)
+    profile, runs = guest_profiles(host), {name: host.started(name) for name in ENDURING}
     host.install(SNAP)
+    assert {name: host.started(name) for name in ENDURING} == runs
     assert guest_profiles(host) == profile
     assert read_volume(host, login) == PATTERN
 

@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
 from microstack.environment import CACHE, ensure_packages
 from tests.rig import kernel, snapd_agent
 from tests.rig.snapd_machine import Machine
@@ -78,8 +80,11 @@ def ensure() -> Path:
     """Build the image unless it is there; return it."""
     ensure_packages(PACKAGES, print)
     target = path()
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Others may be at it.
+    with FileLock(target.with_suffix(".lock")):
+        if target.exists():
+            return target
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             _build(Path(folder)).rename(target)
     return target

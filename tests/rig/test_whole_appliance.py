@@ -99,6 +99,9 @@ def read_volume(host: Host, login: list[str]) -> str:
 
 
 def test_the_cloud_is_tested_from_within_the_snap(host: Host):
+    told = host.machine.run(NAME, "test", TESTS, timeout=UP_TIMEOUT).output
+    assert "report: " in told
+    # From now on it has an account.
     test = ["microstack.test", "validate", "--list", TESTS]
     *_, result = host.machine.run(*test, timeout=UP_TIMEOUT).output.splitlines()
     found = json.loads(result)

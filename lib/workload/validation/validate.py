@@ -94,7 +94,9 @@ class Place:
             entry = json.loads(self.clouds.read_text())["clouds"]["validation"]
             if entry["auth"]["password"]:
                 return entry
-        raise ValidationError("no credentials: relate tempest to keystone")
+        raise ValidationError(
+            "no credentials: relate tempest to keystone, as `microstack test` does by itself"
+        )
 
     def connect(self) -> Connection:
         """Return a connection as the administrator.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -21,11 +22,15 @@ from tests.cloud.guests import Guest, wait_until
 from workload.layout import Layout
 from workload.runtime import processes
 from workload.runtime.client import Client
+from workload.runtime.programs import base_environment
 from workload.runtime.status import ServiceStatus
 
 RESTARTED = 120.0
 AGAIN = 300.0
 ASKING = 8
+TAKERS = {"conductor", "scheduler", "compute"}
+"""Queues of Nova that the start of a guest goes through."""
+
 LAST_STEP = "move_messages_to_vhost_store"
 """Of a new database of RabbitMQ 3.10, as the file of its version names it."""
 
@@ -69,11 +74,30 @@ def test_a_broker_that_was_killed_in_its_first_start_comes_back(
     version.write_text(version.read_text().replace(f",{LAST_STEP}]", "]"))
     (database / "schema_upgrade_lock").touch()
     client.start(["rabbitmq"])
+    # A request that nobody takes yet is lost with a new broker, and a guest waits for ever.
+    wait_until(lambda: takers(layout) >= TAKERS, "Nova takes requests again", RESTARTED)
     cloud("launch", "heard")
     compute = connection.compute
     compute.delete_server(compute.find_server("heard", ignore_missing=False))
     cloud("up")
     assert cloud.unsettled() == {}
+
+
+def takers(layout: Layout) -> set[str]:
+    """Return the queues that a service listens to; none while the broker does not answer."""
+    definitions = json.loads((layout.etc / "rabbitmq/definitions.json").read_text())
+    listing = [str(layout.snap / "bin/rabbitmqctl"), "--silent", "list_consumers"]
+    queues: set[str] = set()
+    for vhost in definitions["vhosts"]:
+        done = subprocess.run(
+            [*listing, "--vhost", vhost["name"], "queue_name"],
+            env=base_environment(layout),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        queues |= set(done.stdout.split()) if done.returncode == 0 else set()
+    return queues
 
 
 @pytest.mark.parametrize("name", ["keystone", "neutron-api"])

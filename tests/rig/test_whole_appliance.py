@@ -15,6 +15,7 @@ import tenacity
 from tests.rig.appliance import PARTS, REQUIREMENTS, SNAP, booted, deploy, guest_profiles, plugs
 from tests.rig.cloud_machine import MODULES, PROCESSOR
 from tests.rig.snapd_host import NAME, PATIENCE, Host
+from tests.rig.snapd_machine import MachineError
 
 GUEST, VOLUME = "g1", "data"
 DISK_IN_GUEST = "/dev/vdb"
@@ -98,6 +99,15 @@ def read_volume(host: Host, login: list[str]) -> str:
     return host.machine.run(*login, read, timeout=PATIENCE).output
 
 
+# The switch in front of the guest has to learn its flows again.
+read_again = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(MachineError),
+    stop=tenacity.stop_after_delay(PATIENCE),
+    wait=tenacity.wait_fixed(1),
+    reraise=True,
+)(read_volume)
+
+
 def test_the_cloud_is_tested_from_within_the_snap(host: Host):
     told = host.machine.run(NAME, "test", TESTS, timeout=UP_TIMEOUT).output
     assert "report: " in told
@@ -120,6 +130,17 @@ def test_the_guest_runs_on_through_a_refresh_and_has_its_volume(host: Host, logi
     assert {name: host.started(name) for name in ENDURING} == runs
     assert guest_profiles(host) == profile
     assert read_volume(host, login) == PATTERN
+
+
+def test_guest_and_volume_outlive_a_refresh_that_restarts_everything_else(
+    host: Host, login: list[str]
+):
+    """snapd keeps two revisions: what still runs from the one that goes is restarted."""
+    profile, runs = guest_profiles(host), {name: host.started(name) for name in ENDURING}
+    host.install(SNAP)
+    assert [name for name in ENDURING if host.started(name) == runs[name]] == []
+    assert guest_profiles(host) == profile
+    assert read_again(host, login) == PATTERN
 
 
 def test_removal_with_the_guest_running_and_its_volume_attached_leaves_the_host_as_it_was_found(

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from workload.host import network
-from workload.host.things import AnyThing, Datapath, Link, Links, Namespaces
+from workload.host.things import AnyThing, Datapath, Link, Links, NamespaceFolder, Namespaces
+from workload.layout import under_snapd
 from workload.ledger import Ledger
 
 OWNER = "open-vswitch"
@@ -32,6 +33,10 @@ def remember(ledger: Ledger, datapath: str, bridges: Iterable[str]) -> None:
     # A guest that is shut down keeps its devices, to find its ports again when it is started.
     present = tuple(name for name in network.links() if re.fullmatch(GUEST_PORTS, name))
     things.append(Links(pattern=GUEST_PORTS, spared=present))
+    # A snap has its own, which goes with it.
+    folder = NamespaceFolder()
+    if not folder.mounted and not under_snapd():
+        things.append(folder)
     # One for each network that a guest on this host asks for metadata from.
     prefix = "ovnmeta-"
     present = tuple(name for name in network.namespaces() if name.startswith(prefix))

@@ -288,6 +288,30 @@ class Namespaces(Thing):
         ]
 
 
+class NamespaceFolder(Thing):
+    """The folder of named network namespaces: the first that is made mounts it (ip-netns(8))."""
+
+    kind: Literal["namespace-folder"] = "namespace-folder"
+    path: Path = Path("/run/netns")
+
+    def __str__(self) -> str:
+        return f"folder of network namespaces {self.path}"
+
+    @property
+    def mounted(self) -> bool:
+        """Whether any was made since the host was started."""
+        return self.path in mount_points()
+
+    def exists(self) -> bool:
+        """Whether it is there and nobody has a namespace in it; it is theirs once they have."""
+        return self.mounted and not any(self.path.iterdir())
+
+    def undo(self) -> None:
+        """Unmount and delete it."""
+        _run(["umount", str(self.path)])
+        self.path.rmdir()
+
+
 class Links(Thing):
     """Network links that a service makes and names by itself.
 
@@ -544,6 +568,7 @@ AnyThing = Annotated[
     | Directory
     | Mount
     | Namespaces
+    | NamespaceFolder
     | Module
     | LoopDevice
     | VolumeGroup

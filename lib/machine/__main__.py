@@ -47,6 +47,12 @@ def _options(argv: list[str]) -> Options:
         metavar="SECONDS",
         help="kill a hook that runs longer, which counts as failed (default: never)",
     )
+    agent.add_argument(
+        "--charms",
+        type=Path,
+        metavar="FOLDER",
+        help="at the start, refresh applications of the model whose charm is in it and changed",
+    )
     given = parser.parse_args(argv)
     return Options(
         state=given.state.resolve(),
@@ -60,6 +66,7 @@ def _options(argv: list[str]) -> Options:
         model=given.model,
         shuffle=given.shuffle,
         hook_timeout=given.hook_timeout,
+        charms=given.charms and given.charms.absolute(),
     )
 
 

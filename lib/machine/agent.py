@@ -61,6 +61,7 @@ class Options:
         model: name of the agent's own model, when it is made.
         shuffle: seed of an order of hooks, one at a time, other than Juju's usual one.
         hook_timeout: seconds after which a hook is killed and has failed; None is never.
+        charms: folder of charms that applications of the agent's own model follow.
     """
 
     state: Path
@@ -74,6 +75,7 @@ class Options:
     model: str = "microstack"
     shuffle: int | None = None
     hook_timeout: float | None = None
+    charms: Path | None = None
 
 
 def run(options: Options) -> None:
@@ -143,6 +145,8 @@ class _Agent:
             options.hook_timeout,
         )
         self._controller = Controller(state, options.model, means)
+        if options.charms is not None:
+            self._controller.follow(options.charms)
         self._stop = asyncio.Event()
         self._host = this_host(options.address)
         self._controller_api = ControllerApi(self._controller, self._stop.set)

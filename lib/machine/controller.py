@@ -20,6 +20,7 @@ from machine import bridge, changes
 from machine.changes import ChangeError
 from machine.environment import Surroundings
 from machine.folders import Folders
+from machine.following import followed
 from machine.hook_tools import Reply
 from machine.hooks import Hooks
 from machine.life import Life
@@ -123,6 +124,12 @@ class Controller:
         )
         hooks.recover()
         return Hosted(folder, store, hooks)
+
+    def follow(self, charms: Path) -> None:
+        """Give applications of the first model the charms that a folder has now."""
+        model = followed(self.home.model, charms, time.time())
+        if model is not self.home.model:
+            self.home.store.commit(model)
 
     # ---- at work
 

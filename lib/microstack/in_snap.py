@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from microstack.errors import Failure
 from microstack.host import Facts, observe
 from microstack.installation import Installation, program
+
+if TYPE_CHECKING:
+    from workload.runtime.programs import Program
 
 DAEMONS = ("snap-api", "machine")
 """The appliance's own services, in the order of their start."""
@@ -58,6 +61,11 @@ class SnapInstallation(Installation):
 
     def prepare_tests(self, step: Callable[[str], None]) -> None:
         """Do nothing: the snap has Tempest too."""
+
+    def agent(self) -> Program:
+        """Return how the machine agent is run; a refresh of the snap brings new charms."""
+        program = super().agent()
+        return replace(program, argv=[*program.argv, "--charms", str(self.checkout / "charms")])
 
     def start(self) -> None:
         """Start the appliance's own daemons, and every service whose config is complete.

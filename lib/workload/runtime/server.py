@@ -22,16 +22,13 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-from workload.configure import ConfigError, ServiceError
 from workload.layout import SNAP_NAME, Layout
-from workload.render import RenderError
 from workload.runtime import logs
-from workload.runtime.config_store import OptionError, OptionNotFoundError
-from workload.runtime.snap import Snap
+from workload.runtime.config_store import OptionNotFoundError
+from workload.runtime.snap import REFUSALS, Snap
 
 logger = logging.getLogger(__name__)
 
-REFUSALS = (OptionError, ConfigError, RenderError, ServiceError)
 REMEMBERED_CHANGES = 500
 
 

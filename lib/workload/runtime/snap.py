@@ -19,7 +19,7 @@ from workload.config import RELEASE
 from workload.configure import OPTIONS, ConfigError, Engine, Outcome, ServiceError
 from workload.layout import Layout
 from workload.runtime import logs
-from workload.runtime.config_store import ConfigStore, Store
+from workload.runtime.config_store import ConfigStore, OptionError, Store
 from workload.runtime.services import ALIVE, Process, Services, State
 from workload.runtime.status import ServiceStatus
 from workload.service_table import ServiceTable, TableError
@@ -34,6 +34,9 @@ LOCK_TIMEOUT = 300.0
 
 LAST_LINES = 5
 """Lines of its log that a failing service is reported with."""
+
+REFUSALS = (ConfigError, OptionError, render.RenderError, ServiceError)
+"""What a change of config is refused with; the message is for who asked for it."""
 
 
 class Snap:

@@ -11,12 +11,9 @@ import sys
 
 from workload import render
 from workload.components import ALL
-from workload.configure import ConfigError, ServiceError
 from workload.layout import Layout
-from workload.render import RenderError
-from workload.runtime.config_store import OptionError
 from workload.runtime.server import Api, Server
-from workload.runtime.snap import Snap
+from workload.runtime.snap import REFUSALS, Snap
 from workload.service_table import ServiceTable
 from workload.snapd import revision
 from workload.snapd.config import SnapConfig
@@ -27,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 SETTLED_TIMEOUT = 180.0
 """Seconds from the start of the appliance's own services in a refresh to the end of its hook."""
-
-REFUSALS = (ConfigError, OptionError, RenderError, ServiceError, SnapctlError)
 
 
 def main() -> None:
@@ -60,7 +55,7 @@ def settle(snap: Snap, layout: Layout, timeout: float = SETTLED_TIMEOUT) -> None
     logger.warning("no refresh has ended: following this revision's files and programs")
     try:
         snap.follow(revisions=(revision.followed(layout), layout.revision))
-    except REFUSALS as error:
+    except (*REFUSALS, SnapctlError) as error:
         logger.error("%s", error)
     else:
         revision.note(layout)

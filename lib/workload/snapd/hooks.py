@@ -14,15 +14,12 @@ from pathlib import Path
 
 from workload import atomic, render
 from workload.components import ALL
-from workload.configure import ConfigError, ServiceError
 from workload.host.things import Directory, File
 from workload.layout import Layout
 from workload.ledger import Ledger, LedgerError
-from workload.render import RenderError
 from workload.runtime import options, processes
-from workload.runtime.config_store import OptionError
 from workload.runtime.services import Services, State
-from workload.runtime.snap import Snap
+from workload.runtime.snap import REFUSALS, Snap
 from workload.service_table import ServiceTable
 from workload.snapd import leftovers, revision
 from workload.snapd.config import SnapConfig
@@ -39,13 +36,10 @@ LIBVIRT_RUN = Path("/run/libvirt")
 IPTABLES_LOCK = Path("/run/xtables.lock")
 """Made by the first iptables that runs after a boot, and left."""
 
+FAILURES = (LedgerError, SnapctlError, processes.ProcessesLeftError)
+
 OPTIONS_PROGRAM = (sys.executable, "-m", "microstack.options")
 """Takes the options of charms. It knows of the model, of which this plane does not."""
-
-REFUSALS = (
-    *(ConfigError, LedgerError, OptionError, RenderError, ServiceError, SnapctlError),
-    processes.ProcessesLeftError,
-)
 
 
 def install() -> None:
@@ -122,7 +116,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a hook; return its exit code."""
     try:
         HOOKS[arguments[0]]()
-    except REFUSALS as error:
+    except (*REFUSALS, *FAILURES) as error:
         print(error, file=sys.stderr)  # noqa: T201, snapd shows it to the user
         return 1
     return 0

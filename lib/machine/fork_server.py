@@ -396,7 +396,10 @@ def _load(path: Path) -> Callable[[], None]:
     A charm that cannot be loaded, or does not get so far, is run whole in each hook, and fails
     there as it would on its own.
     """
-    ops_main: Any = importlib.import_module("ops._main")
+    try:
+        ops_main: Any = importlib.import_module("ops._main")
+    except ImportError:
+        return lambda: _run_script(path)
     real = ops_main.main
 
     def stop_here(*args: Any, **kwargs: Any) -> NoReturn:

@@ -43,10 +43,11 @@ Output = Callable[[str, bytes], None]
 
 @dataclass
 class _Connection:
-    """The agent's end of a server's socket pair."""
+    """The agent's end of a server's socket pair; one that has run a hook is proven."""
 
     socket: socket.socket
     runs: dict[int, asyncio.Future[int]] = field(default_factory=dict[int, "asyncio.Future[int]"])
+    proven: bool = False
     lost: bool = False
 
 
@@ -81,7 +82,8 @@ class Runner:
         """Run a hook to its end.
 
         Returns:
-            Its exit code, negative for a signal; None if the server of the hook was lost.
+            Its exit code, negative for a signal; None if the server of the hook was lost, unless
+            the charm is the reason.
         """
         server = self._server(job)
         self._next += 1
@@ -102,7 +104,14 @@ class Runner:
             server.runs.pop(number, None)
             for reader in readers:
                 reader.close()
-        return code if code != _LOST else None
+        if code != _LOST:
+            return code
+        root = self._root
+        if server.proven or server is root or root is None or root.lost:
+            return None
+        # It ended while it loaded the charm, and would do so again.
+        output("stderr", f"the charm cannot be loaded: see {self._log}\n".encode())
+        return _NOT_LOADED
 
     async def _kill(self, server: _Connection, number: int, ended: asyncio.Future[int]) -> None:
         for signal_number in (signal.SIGTERM, signal.SIGKILL):
@@ -188,6 +197,7 @@ class Runner:
             self._lose(connection)
             return
         number, code = map(int, data.split())
+        connection.proven = True
         ended = connection.runs.get(number)
         if ended is not None and not ended.done():
             ended.set_result(code)
@@ -210,6 +220,9 @@ class Runner:
         except ConnectionError:
             self._lose(connection)
 
+
+_NOT_LOADED = 1
+"""Exit code of a hook whose charm cannot be loaded; Python has the same for a module."""
 
 _LOST = 1 << 16
 """In place of an exit code: the server of the hook is gone."""

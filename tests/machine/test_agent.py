@@ -131,7 +131,23 @@ def test_options_are_checked(agent: Agent):
         agent.client.run("web/7", "x", {}, PATIENCE)
 
 
+def broken(folder: Path, source: str) -> str:
+    """Make a charm of this source; return a bundle with a unit of it."""
+    (folder / "broken/src").mkdir(parents=True)
+    (folder / "broken/charmcraft.yaml").write_text("name: broken\nsummary: none\n")
+    (folder / "broken/src/charm.py").write_text(source)
+    return f"applications: {{broken: {{charm: {folder}/broken, num_units: 1}}}}"
+
+
 class TestFailure:
+    @pytest.mark.parametrize("source", ["import os; os._exit(3)", "import nowhere", "1 +"])
+    def test_a_charm_that_cannot_be_loaded_fails_its_hook(
+        self, either: Agent, tmp_path: Path, source: str
+    ):
+        either.deploy(broken(tmp_path, source))
+        either.until_error("broken/0")
+        assert either.message("broken/0") == 'hook failed: "install"'
+
     def test_a_failed_hook_has_written_nothing_and_shows_in_the_status(self, agent: Agent):
         agent.deploy(ONE.replace("1}", "1, options: {fail: start}}"))
         agent.until_error("recorder/0")

@@ -189,7 +189,7 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         self._reconciled = True
         self._ask()
         self.announce()
-        self._hindrance = self.hindrance()
+        self._hindrance = self._later_schema() or self.hindrance()
         if self._hindrance:
             return
         try:
@@ -299,6 +299,18 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         self.first_configuration |= changed >= wanted - self._held()
         return changed
 
+    def _later_schema(self) -> str:
+        """Say that the snap or this charm went back a release, which OpenStack does not.
+
+        A schema has no way back, and Nova's services refuse to be older than they were
+        (`nova.exception.ServiceTooOld`). The gate of the services is shut, for the release in
+        snap config is not the snap's.
+        """
+        later = max(self.peers.data.releases.values(), key=_number, default=RELEASE)
+        if _number(later) <= _number(RELEASE):
+            return ""
+        return f"the schema is of {later}, with no way back to {RELEASE}: refresh to {later} again"
+
     def _held(self) -> frozenset[str]:
         """Return the keys not to be set for the first time now.
 
@@ -351,6 +363,11 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
             problems.append(f"{fault}: see the log of {self.component}")
         waiting = [ops.WaitingStatus(self._awaited)] if self._awaited else []
         return [*(ops.BlockedStatus(problem) for problem in problems), *waiting]
+
+
+def _number(release: str) -> tuple[int, ...]:
+    """Return a release such as `2026.2` in the order of time."""
+    return tuple(map(int, release.split(".")))
 
 
 __all__ = ["ComponentCharm", "DatabagError"]

@@ -6,6 +6,7 @@ import json
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -313,11 +314,29 @@ def dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
+def dashboard_settings(layout: Layout, manifest: str) -> dict[str, Any]:
+    """What the dashboard is told, where its build has a manifest of these static files."""
+    file = layout.snap / "openstack/share/dashboard/dashboard/manifest.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(manifest)
+    text = files(layout, "horizon")["horizon/horizon_settings.py"]
+    settings: dict[str, Any] = {}
+    exec(compile(text, "horizon_settings.py", "exec"), settings)
+    return settings
+
+
+@pytest.mark.usefixtures("dashboard")
+def test_what_one_build_of_the_dashboard_has_cached_another_does_not_find(layout: Layout) -> None:
+    prefixes = [
+        dashboard_settings(layout, manifest)["CACHES"]["default"]["KEY_PREFIX"]
+        for manifest in ("{}", "{}", '{"a": "b"}')
+    ]
+    assert prefixes[0] == prefixes[1] != prefixes[2]
+
+
 @pytest.mark.usefixtures("dashboard")
 def test_the_dashboard_keeps_sessions_in_signed_cookies(layout: Layout) -> None:
-    text = files(layout, "horizon")["horizon/horizon_settings.py"]
-    settings: dict[str, object] = {}
-    exec(compile(text, "horizon_settings.py", "exec"), settings)
+    settings = dashboard_settings(layout, "{}")
     assert settings["SESSION_ENGINE"] == "django.contrib.sessions.backends.signed_cookies"
     assert settings["SECRET_KEY"] == PASSWORD
     assert settings["ALLOWED_HOSTS"] == ["cloud.example", "10.0.0.1"]

@@ -330,7 +330,7 @@ class Installation:
     def agent(self) -> Program:
         """Return how the machine agent is run."""
         from workload.runtime import boot
-        from workload.runtime.programs import Program
+        from workload.runtime.programs import CODE, Program
 
         libraries = [str(self.checkout / "lib"), str(self.checkout)]
         argv = [sys.executable, "-m", "machine", "agent"]
@@ -345,7 +345,7 @@ class Installation:
         for module in PRELOADED:
             argv += ["--preload", module]
         code = boot.fingerprint(self.checkout / "lib", self.checkout / "interfaces")
-        environment = {"PYTHONPATH": ":".join(libraries), boot.CODE: code}
+        environment = {"PYTHONPATH": ":".join(libraries), CODE: code}
         return Program("machine", argv, environment, self.layout.machine_socket)
 
     def _processes(self) -> set[int]:

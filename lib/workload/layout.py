@@ -130,6 +130,11 @@ class Layout:
         return self.snap_common / "digests.json"
 
     @property
+    def code(self) -> Path:
+        """By which code the snap runtime has started what should run."""
+        return self.run / "code"
+
+    @property
     def service_events(self) -> Path:
         """The latest changes of services' states, one JSON document a line."""
         return self.run / "service-events.jsonl"

@@ -2,7 +2,8 @@
 
 Of what was built the parts of snapcraft.yaml note a digest (snap/digest, snap/environment), for
 there is too much of it to look through. The rest is text, and is looked through here: the table of
-services, the scripts in `bin/`, and the modules of this package.
+services, the scripts in `bin/`, and the modules of this package. A checkout has no parts: its
+environment is known by the name of its folder, and packages of the distribution are the host's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from workload.service_table import App, ServiceTable
 NOTED = Path("digests")
 """Folder of the snap with what parts have noted, a file each; a checkout has none."""
 
+ENVIRONMENT = "openstack"
+"""The part with OpenStack's Python environment, and its folder; in a checkout a link to it."""
+
 UNREAD = ("__pycache__", "snapd", "templates", "validation")
 """Folders of this package that no service reads: hooks and commands do. What is rendered of
 templates counts by itself."""
@@ -26,7 +30,7 @@ _PREPARATION = re.compile(r"-m (workload[\w.]+)")
 
 
 def digests(table: ServiceTable, snap: Path) -> dict[str, str]:
-    """Return the digest of each service's program; nothing in a checkout.
+    """Return the digest of each service's program.
 
     A oneshot has none. It does not run, so that no program of it can be the wrong one; what it did
     stands, and undoing it does harm: guests would end, volumes go.
@@ -35,8 +39,6 @@ def digests(table: ServiceTable, snap: Path) -> dict[str, str]:
         table: the services.
         snap: the folder of the snap's files.
     """
-    if not (snap / NOTED).is_dir():
-        return {}
     library = _library(snap / "lib")
     return {
         name: _digest(_pieces(app, snap, library))
@@ -71,7 +73,7 @@ def _pieces(app: App, snap: Path, library: str) -> Iterator[str]:
     # What a script becomes stands in its end. What it runs before that has come and gone: libvirt
     # is not of Python for being prepared with it.
     if any("$SNAP/openstack/bin/" in text.rpartition("exec ")[2] for text in read):
-        yield _noted(snap, "openstack")
+        yield _environment(snap)
         yield library
     for module in (name for text in read for name in _PREPARATION.findall(text)):
         yield _read(snap / "lib" / f"{module.replace('.', '/')}.py")
@@ -86,6 +88,11 @@ def _library(folder: Path) -> str:
         for path in files
         if path.is_file() and not set(path.relative_to(folder).parts) & {*UNREAD}
     )
+
+
+def _environment(snap: Path) -> str:
+    link = snap / ENVIRONMENT
+    return str(link.readlink()) if link.is_symlink() else _noted(snap, ENVIRONMENT)
 
 
 def _noted(snap: Path, part: str) -> str:

@@ -130,6 +130,21 @@ def test_only_a_change_restarts_and_the_record_of_starts_says_when(start: Callab
     assert starts == sorted(starts)
 
 
+def test_another_program_is_started_anew_and_the_rest_runs_on(
+    start: Callable[[], Client], layout: Layout
+):
+    client = start()
+    client.set_config(COMPLETE)
+    before = {name: service(client, name).pid for name in ("web", "worker")}
+    start()
+    assert {name: service(client, name).pid for name in before} == before
+    with (layout.snap / "bin/web").open("a") as script:
+        script.write("# of another checkout\n")
+    start()
+    assert service(client, "web").pid != before["web"]
+    assert service(client, "worker").pid == before["worker"]
+
+
 def test_a_refused_value_names_the_key_and_changes_nothing(start: Callable[[], Client]):
     client = start()
     client.set_config(COMPLETE)

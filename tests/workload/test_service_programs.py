@@ -49,8 +49,14 @@ def changed(snap: Path, path: str) -> set[str]:
     return {name for name in after if after[name] != before[name]}
 
 
-def test_a_checkout_tells_of_no_programs():
-    assert programs.digests(TABLE, CHECKOUT) == {}
+def test_in_a_checkout_another_environment_is_another_program_of_what_is_of_python(snap: Path):
+    shutil.rmtree(snap / "digests")
+    (snap / "openstack").symlink_to("openstack-of-one-lock")
+    before = programs.digests(TABLE, snap)
+    (snap / "openstack").unlink()
+    (snap / "openstack").symlink_to("openstack-of-another")
+    after = programs.digests(TABLE, snap)
+    assert {name for name in after if after[name] != before[name]} == PYTHON
 
 
 def test_other_packages_of_the_distribution_are_another_program_of_all(snap: Path):

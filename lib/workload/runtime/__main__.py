@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import sys
 import threading
 from functools import partial
 from pathlib import Path
 
-from workload import render
+from workload import atomic, render
 from workload.layout import Layout
 from workload.runtime import options
+from workload.runtime.programs import CODE
 from workload.runtime.server import Api, Server
 from workload.runtime.snap import Snap
 from workload.runtime.supervisor import Supervisor
@@ -43,8 +45,14 @@ def main() -> None:
     )
     server = Server(layout, Api(snap, layout))
     threading.Thread(target=server.serve_forever, name="api", daemon=True).start()
-    threading.Thread(target=snap.start_configured, name="start", daemon=True).start()
+    threading.Thread(target=_start, args=(snap, layout), name="start", daemon=True).start()
     _listen(supervisor)
+
+
+def _start(snap: Snap, layout: Layout) -> None:
+    """Start what should run, anew where its program is another; note that it was done."""
+    snap.start_configured()
+    atomic.write(layout.code, os.environ.get(CODE, "").encode())
 
 
 def _arguments() -> argparse.Namespace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import socket
@@ -18,10 +19,12 @@ from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay
 
 from workload import atomic, render
 from workload.layout import ROOT_VARIABLE, Layout
+from workload.programs import digests
 from workload.runtime import home, processes
 from workload.runtime.client import Client, ClientError
 from workload.runtime.logs import last_lines
 from workload.runtime.programs import (
+    CODE,
     LISTENER,
     PATH,
     Program,
@@ -40,9 +43,6 @@ START_TIMEOUT = 120.0
 
 ENDED = frozenset({"EXITED", "FATAL", "STOPPED"})
 """States that supervisord leaves only when it is told to (supervisord.org/subprocess.html)."""
-
-CODE = "MICROSTACK_CODE"
-"""Variable that tells the supervisor of changed code: its value is a `fingerprint`."""
 
 CODE_FILES = ("*.py", "*.j2")
 
@@ -76,19 +76,19 @@ def start(
     Raises:
         BootError: something does not answer in time, or snapcraft.yaml cannot be used.
     """
-    listener = _listener(layout, components, templates, options)
     _check_length(layout)
     render.make_folders(layout)
     with _exclusively(layout):
         try:
             table = ServiceTable.load(layout.snapcraft)
+            listener = _listener(layout, table, components, templates, options)
             conf = supervisord_conf(layout, table, listener, programs)
         except TableError as error:
             raise BootError(str(error)) from None
         atomic.write(layout.supervisor_config, conf.encode())
         write_launchers(layout, table)
         home.make(layout, table)
-        if is_running(layout):
+        if was_running := is_running(layout):
             _update(layout)
             _start_again(layout, [listener, *programs])
         else:
@@ -97,6 +97,8 @@ def start(
         for program in (listener, *programs):
             if program.socket:
                 _await(program.name, program.socket, layout.log / f"{program.name}.log")
+        if was_running:
+            _await_code(layout, listener)
 
 
 def stop(layout: Layout) -> None:
@@ -127,7 +129,15 @@ def is_running(layout: Layout) -> bool:
     return answers(layout.supervisor_socket)
 
 
-def _listener(layout: Layout, components: str, templates: Path, options: Sequence[str]) -> Program:
+def _listener(
+    layout: Layout,
+    table: ServiceTable,
+    components: str,
+    templates: Path,
+    options: Sequence[str],
+) -> Program:
+    code = fingerprint(Path(render.__file__).parent, templates)
+    of_services = json.dumps(digests(table, layout.snap), sort_keys=True)
     argv = [sys.executable, "-m", "workload.runtime"]
     argv += ["--components", components, "--templates", str(templates)]
     return Program(
@@ -135,7 +145,7 @@ def _listener(layout: Layout, components: str, templates: Path, options: Sequenc
         [*argv, *(["--options", *options] if options else [])],
         {
             ROOT_VARIABLE: str(layout.root),
-            CODE: fingerprint(Path(render.__file__).parent, templates),
+            CODE: hashlib.sha256(f"{code}{of_services}".encode()).hexdigest(),
             **_python_path(),
         },
         layout.snapd_socket,
@@ -223,6 +233,23 @@ def _await(name: str, path: Path, log: Path, alive: Callable[[], bool] = lambda:
     wait_for_answer(name, path, str(log), alive=alive)
     if not alive():
         raise BootError(f"{name} ended at once: {' '.join(last_lines(log, 3))}; see {log}")
+
+
+def _await_code(layout: Layout, listener: Program) -> None:
+    """Wait until services run by this code: those that another one changes are started anew."""
+    code = listener.environment[CODE]
+    retrying = Retrying(
+        retry=retry_if_not_result(bool),
+        wait=wait_fixed(0.02),
+        stop=stop_after_delay(START_TIMEOUT),
+    )
+    try:
+        retrying(lambda: layout.code.exists() and layout.code.read_text() == code)
+    except RetryError:
+        log = layout.log / f"{listener.name}.log"
+        raise BootError(
+            f"services were not started by the new code within {START_TIMEOUT:.0f} s; see {log}"
+        ) from None
 
 
 def answers(path: Path) -> bool:

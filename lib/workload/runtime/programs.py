@@ -16,6 +16,9 @@ MARKER = "MICROSTACK_SERVICE"
 LISTENER = "snapd"
 """Name of the program that is the embedded snapd; it is told of every change of state."""
 
+CODE = "MICROSTACK_CODE"
+"""Variable that tells the supervisor of changed code: its value is a digest."""
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # A service that dies younger than this counts as failing to start: it is started again after 1,

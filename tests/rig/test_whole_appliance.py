@@ -1,6 +1,7 @@
-"""The whole appliance as a snap on a real snapd: every application, and a guest with a volume.
+"""The whole appliance on a real snapd: every application, and a guest with a volume.
 
-One machine serves all tests, in their order.
+Its own charm brings it up and takes it away, in a model that `machine` runs beside the snap. One
+machine serves all tests, in their order.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from collections.abc import Iterator
 import pytest
 import tenacity
 
-from tests.rig.appliance import PARTS, REQUIREMENTS, SNAP, booted, deploy, guest_profiles, plugs
+from tests.rig.appliance import PARTS, REQUIREMENTS, SNAP, booted, guest_profiles
+from tests.rig.appliance_model import Model, charm
 from tests.rig.cloud_machine import MODULES, PROCESSOR
 from tests.rig.snapd_host import NAME, PATIENCE, Host
 from tests.rig.snapd_machine import MachineError
 
+APPLICATION, CLIENT = "cloud", "client"
+OPTIONS = {"cinder-lvm": {"loop-size": "12G"}}
+"""The snap is on the machine's disk three times: as resource, in snapd, and for this test."""
 GUEST, VOLUME = "g1", "data"
 DISK_IN_GUEST = "/dev/vdb"
 PATTERN = "written by the guest"
@@ -42,17 +47,55 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
             host.machine.run("modprobe", module)
         host.machine.shell(PROCESSOR)
         host.before = host.state()
-        host.install(SNAP)
-        host.connect(plugs())
         yield host
 
 
-def test_up_brings_up_every_application(host: Host):
-    deploy(host, timeout=UP_TIMEOUT)
+@pytest.fixture(scope="module")
+def model(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """One with the appliance as a unit, and an application that wants an account in its cloud."""
+    model = Model(host)
+    model.start()
+    appliance = host.machine.share(charm(tmp_path_factory.mktemp("charm") / NAME))
+    resource = f"microstack-snap={host.snaps}/{SNAP}"
+    options = f"options={json.dumps(OPTIONS)}"
+    model.juju("deploy", appliance, APPLICATION, "--resource", resource, "--config", options)
+    model.juju("deploy", f"{host.checkout}/tests/rig/charms/client", CLIENT)
+    return model
+
+
+def test_the_charm_brings_up_every_application(host: Host, model: Model):
+    model.await_active(APPLICATION, UP_TIMEOUT)
     status = host.machine.run(NAME, "status", "--format", "json", timeout=PATIENCE).output
     applications = json.loads(status)["applications"]
     states = {name: each["application-status"]["current"] for name, each in applications.items()}
     assert states == dict.fromkeys(states, "active")
+
+
+def test_the_charm_tells_the_administrators_account(host: Host, model: Model):
+    account = model.act(f"{APPLICATION}/leader", "get-admin-account")
+    endpoints = openstack(
+        host, "endpoint", "list", "--service", "identity", "-f", "value", "-c", "URL"
+    )
+    assert account["auth-url"] in endpoints
+
+
+def test_the_charm_gives_an_account_to_who_is_related_and_takes_it_away(host: Host, model: Model):
+    model.juju("integrate", APPLICATION, CLIENT)
+    model.await_active(CLIENT, UP_TIMEOUT)
+    assert CLIENT in users(host)
+    model.juju("remove-application", CLIENT, "--no-prompt")
+    model.await_gone(CLIENT)
+    assert CLIENT not in users(host)
+
+
+def test_the_charm_hands_options_through(host: Host, model: Model):
+    (size,) = OPTIONS["cinder-lvm"].values()
+    told = host.machine.run("microstack.juju", "config", "cinder-lvm", "loop-size").output
+    assert told.strip() == size
+
+
+def users(host: Host) -> list[str]:
+    return openstack(host, "user", "list", "--format", "value", "--column", "Name").splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +151,12 @@ read_again = tenacity.retry(
 )(read_volume)
 
 
+def test_the_guests_screen_is_shown_in_a_browser(host: Host, login: list[str]):
+    show = ["console", "url", "show", "--spice", GUEST, "--format", "value", "--column", "url"]
+    page = host.machine.run("curl", "--fail", "--silent", openstack(host, *show).strip()).output
+    assert "<title>" in page
+
+
 def test_the_cloud_is_tested_from_within_the_snap(host: Host):
     told = host.machine.run(NAME, "test", TESTS, timeout=UP_TIMEOUT).output
     assert "report: " in told
@@ -144,8 +193,10 @@ def test_guest_and_volume_outlive_a_refresh_that_restarts_everything_else(
 
 
 def test_removal_with_the_guest_running_and_its_volume_attached_leaves_the_host_as_it_was_found(
-    host: Host,
+    host: Host, model: Model
 ):
     host.forget_connections()
-    host.snap("remove", "--purge", NAME)
+    model.juju("remove-application", APPLICATION, "--no-prompt")
+    model.await_gone(APPLICATION)
+    model.stop()
     assert host.changed() == {}

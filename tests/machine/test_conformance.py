@@ -243,15 +243,15 @@ class TestSecrets:
         assert probe.call("two/0", "secret-get", uri) == (1, "ERROR permission denied\n")
 
     def test_one_that_expires_says_so_to_its_owner(self, probe: Probe):
-        probe("one/0", "secret-add", "--label", "short", "--expire", "1s", "k=v")
+        probe("one/0", "secret-add", "--label", "short", "--expire", "1s", "key=v")
         until(lambda: "secret-expired" in probe.names("one/0") or None, "the secret expires")
         event = probe.events("one/0")[-1]
         assert (event["JUJU_SECRET_LABEL"], event["JUJU_SECRET_REVISION"]) == ("short", "1")
 
     def test_followers_have_their_own_alone(self, probe: Probe):
-        code, said = probe.call("one/1", "secret-add", "k=v")
+        code, said = probe.call("one/1", "secret-add", "key=v")
         assert code == 1 and "not the leader" in said
-        uri = probe("one/1", "secret-add", "--owner", "unit", "--label", "own", "k=v")
+        uri = probe("one/1", "secret-add", "--owner", "unit", "--label", "own", "key=v")
         assert probe.call("one/0", "secret-get", uri) == (1, "ERROR permission denied\n")
         info = probe.json("one/1", "secret-info-get", uri)
         assert info[uri.removeprefix("secret:")]["owner"] == "unit"

@@ -291,6 +291,11 @@ class TestSecrets:
         assert "not found" in follower.error("secret-set", uri, "password=two")[1]
         assert "not found" in follower.error("secret-info-get", uri)[1]
 
+    @pytest.mark.parametrize("key", ["k", "no", "a--b", "tail-", "Key", "1st", "a_b"])
+    def test_keys_are_those_that_juju_takes(self, model: Model, key: str):
+        said = Tools(model, "db/0").error("secret-add", f"{key}=value")[1]
+        assert said == f'ERROR key "{key}" not valid\n'
+
     def test_units_make_secrets_of_their_own(self, model: Model):
         follower = Tools(model, "db/1")
         uri = follower("secret-add", "--owner", "unit", "key=value").strip()

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
@@ -67,7 +67,11 @@ _KINDS: Mapping[str, type[Error]] = {
 
 @dataclass(frozen=True)
 class ActionResult:
-    """How an action ended: `status` is completed, failed, cancelled or aborted."""
+    """How an action ended: `status` is completed, failed, cancelled or aborted.
+
+    `times` are those it was enqueued, started and completed at, `logged` those of the lines of its
+    log, in seconds since the epoch.
+    """
 
     status: str
     results: Mapping[str, Any]
@@ -75,6 +79,8 @@ class ActionResult:
     log: Sequence[str]
     id: str
     unit: str
+    times: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    logged: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ def action_result(answer: Mapping[str, Any]) -> ActionResult:
         answer["log"],
         answer["id"],
         answer["unit"],
+        {key: answer[key] for key in ("enqueued", "started", "completed")},
+        answer["logged"],
     )
 
 

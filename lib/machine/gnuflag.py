@@ -68,7 +68,7 @@ class Flags:
         given, separator, value = word.lstrip("-").partition("=")
         name = self.short.get(given, given)
         if name in self.switches:
-            found.switches[name] = _boolean(given, value) if separator else True
+            found.switches[name] = _switch(given, value) if separator else True
         elif name not in self.values:
             raise UsageError(f"flag provided but not defined: {word.partition('=')[0]}")
         elif separator:
@@ -79,7 +79,19 @@ class Flags:
             raise UsageError(f"flag needs an argument: {word}")
 
 
-def _boolean(name: str, value: str) -> bool:
+def _switch(name: str, value: str) -> bool:
+    try:
+        return boolean(value)
+    except ValueError as e:
+        raise UsageError(f'invalid value "{value}" for flag --{name}: {e}') from None
+
+
+def boolean(value: str) -> bool:
+    """A truth as Go reads it (strconv.ParseBool).
+
+    Raises:
+        ValueError: it is none.
+    """
     if value not in _TRUE | _FALSE:
-        raise UsageError(f'invalid value "{value}" for flag --{name}: not a boolean')
+        raise ValueError("not a boolean")
     return value in _TRUE

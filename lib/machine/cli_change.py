@@ -225,7 +225,7 @@ def _deploy_charm(
     described = {**units, **spec, "charm": str(path)}
     # The folder is for root alone: options may hold what others must not read.
     with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(folder) / f"{name}.yaml"
+        bundle = Path(folder) / "bundle.yaml"
         bundle.write_text(yaml.safe_dump({"applications": {name: described}}))
         try:
             client.deploy(bundle, storage=storages)

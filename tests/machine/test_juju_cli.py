@@ -472,6 +472,13 @@ def test_an_option_that_a_charm_does_not_have_is_refused_before_it_is_deployed(
     assert "x" not in juju.status().apps
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "a/b", "../b", "a--b", "A"])
+def test_what_is_no_name_of_an_application_is_refused_in_one_line(juju: jubilant.Juju, name: str):
+    code, told = refused(juju, "deploy", str(HERE / "charms/web"), name)
+    assert (code, told.count("\n")) == (1, 1)
+    assert told.startswith(("ERROR invalid application name ", "ERROR application name of 300"))
+
+
 def test_without_an_agent_the_error_is_one_line(juju: jubilant.Juju, tmp_path: Path):
     environment = {"PYTHONPATH": str(LIB), "MACHINE_SOCKET": str(tmp_path / "none")}
     result = subprocess.run(

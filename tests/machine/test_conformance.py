@@ -187,7 +187,7 @@ class TestTools:
         probe("one/0", "application-version-set", "--", "1.2")
         assert probe.client.status()["applications"]["one"]["version"] == "1.2"
         code, said = probe.call("one/0", "status-set", "perfect")
-        assert code == 1 and "expected one of [maintenance blocked waiting active]" in said
+        assert code == 2 and "expected one of [maintenance blocked waiting active]" in said
 
     def test_goal_state(self, probe: Probe):
         goal = probe.json("two/0", "goal-state")
@@ -219,7 +219,7 @@ class TestTools:
 
     def test_unknown_flags_are_usage_errors(self, probe: Probe):
         code, said = probe.call("one/0", "is-leader", "--what")
-        assert (code, said) == (2, "ERROR flag provided but not defined: --what\n")
+        assert (code, said) == (2, "ERROR option provided but not defined: --what\n")
 
 
 class TestSecrets:

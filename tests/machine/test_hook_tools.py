@@ -393,7 +393,7 @@ class TestUnit:
             ("status", "waiting", "-for it", False),
             ("status", "active", "", True),
         ]
-        assert tools.error("status-set", "perfect")[0] == 1
+        assert tools.error("status-set", "perfect")[0] == 2
 
     def test_followers_set_and_read_no_application_status(self, model: Model):
         tools = Tools(model, "db/1")
@@ -415,7 +415,7 @@ class TestUnit:
         assert tools.json("opened-ports") == ["icmp", "8000-8010/tcp", "8774/tcp"]
         assert [str(p) for p in tools.commit(model).units["db/0"].ports] == [
             "icmp", "8000-8010/tcp", "8774/tcp"]  # fmt: skip
-        assert tools.error("open-port", "99999/tcp")[0] == 1
+        assert tools.error("open-port", "99999/tcp")[0] == 2
 
     def test_log(self, model: Model):
         tools = Tools(model, "db/0")
@@ -460,16 +460,30 @@ class TestUnit:
         assert tools.context.results == {"out": {"size": "3", "name": "x=y"}}
         assert tools.context.failure == "no room"
         assert tools.host.calls == [("action-log", "half way")]
-        assert tools.error("action-set", "Bad=1")[0] == 1
-        assert tools.error("action-set", "stdout=1")[0] == 1
+        assert tools.error("action-set", "Bad=1")[0] == 2
+        assert tools.error("action-set", "stdout=1")[0] == 2
         assert Tools(model, "db/0").error("action-get") == (1, "ERROR not running an action\n")
 
     def test_unknown_flags_and_tools_are_usage_errors(self, model: Model):
         tools = Tools(model, "db/0")
         assert tools.error("is-leader", "--what") == (
-            2, "ERROR flag provided but not defined: --what\n")  # fmt: skip
+            2, "ERROR option provided but not defined: --what\n")  # fmt: skip
         assert tools.error("relation-list", "-r")[0] == 2
         assert tools.error("pod-spec-set")[0] == 127
+
+    def test_a_message_is_one_argument(self, model: Model):
+        tools = Tools(model, "db/0")
+        assert tools.error("status-set", "active", "all", "is", "well") == (
+            2, 'ERROR unrecognized args: ["is" "well"]\n')  # fmt: skip
+        tools("status-set", "active", "all is well")
+
+    def test_a_letter_may_have_its_value_or_the_next_letter_beside_it(self, model: Model):
+        tools = Tools(model, "web/0")
+        assert tools("relation-list", "-r1") == tools("relation-list", "-r", "1") != ""
+        tools("juju-log", "-lDEBUG", "told")
+        assert tools.host.calls[-1] == ("log", "DEBUG", "told")
+        assert tools.error("config-get", "-ax") == (
+            2, "ERROR option provided but not defined: -x\n")  # fmt: skip
 
 
 @pytest.mark.parametrize(

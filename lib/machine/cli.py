@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "add-secret": "cli_secret.add_secret",
     "add-storage": "cli_storage.add_storage",
     "add-unit": "cli_scale.add_unit",
+    "attach-resource": "cli_scale.attach_resource",
     "attach-storage": "cli_storage.attach_storage",
     "cancel-task": "cli_task.cancel_task",
     "config": "cli_change.config",

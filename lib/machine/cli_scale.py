@@ -195,6 +195,18 @@ def refresh(
     inform(f'Added local charm "{charm}" to the model')
 
 
+def attach_resource(
+    application: _Application,
+    resource: Annotated[str, typer.Argument(metavar="NAME=FILE", help="Its new file.")],
+    model: ModelOption = None,
+) -> None:
+    """Give an application another file for a resource; its units get upgrade-charm."""
+    name, separator, file = resource.partition("=")
+    if not (name and separator and file):
+        raise UsageError(f'expected name=file, got "{resource}"')
+    agent(model).attach_resource(application, name, Path(file).resolve())
+
+
 def expose(
     application: _Application,
     model: ModelOption = None,

@@ -48,7 +48,7 @@ _BRIEF = {
     **dict.fromkeys(("oneline", "short", "line"), format_oneline),
 }
 _Names = list[str] | None
-_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def version(
@@ -210,8 +210,11 @@ def debug_log(
     """Print the log of the charms and the agent; where output is a terminal, follow it."""
     if tail and no_tail:
         raise UsageError("setting --tail and --no-tail not valid")
+    if no_tail and retry:
+        raise UsageError("setting --no-tail and --retry not valid")
     if level.upper() not in ("", *_LEVELS):
-        raise UsageError(f'level value "{level}" is not one of "TRACE", "DEBUG", "INFO", ...')
+        known = ", ".join(f'"{known}"' for known in _LEVELS)
+        raise UsageError(f'level value "{level}" is not one of {known}')
     if include_label:
         raise CommandError("--include-label is not offered on this host: no line has a label")
     follow = not no_tail and not limit and (tail or sys.stdout.isatty())

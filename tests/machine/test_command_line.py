@@ -166,6 +166,12 @@ def test_a_switch_that_is_on_may_say_so(capsys: pytest.CaptureFixture[str]):
         ),
         (("add-secret", "x"), "missing secret value or filename"),
         (("debug-log", "--tail", "--no-tail"), "setting --tail and --no-tail not valid"),
+        (("debug-log", "--retry", "--no-tail"), "setting --no-tail and --retry not valid"),
+        (
+            *(("debug-log", "--level=LOUD"),),
+            'level value "LOUD" is not one of "TRACE", "DEBUG", "INFO", "WARNING", "ERROR"',
+        ),
+        (("attach-resource", "db", "image"), 'expected name=file, got "image"'),
         (("destroy-model", "x", "--timeout=1s"), "--timeout can only be used with --force"),
     ],
 )

@@ -19,6 +19,7 @@ from machine.console import (
     agent,
     check_controller,
     chosen,
+    confirm,
     controller,
     emit,
     inform,
@@ -260,7 +261,7 @@ def remove_offer(
     """Offer something no longer."""
     check_controller(named)
     if force and not yes:
-        typer.confirm("This also removes the relations by it. Continue", abort=True)
+        confirm("offer removal", "This also removes the relations by it. Continue")
     for url in urls:
         known = offer_url(url) if "." in url else OfferUrl(chosen(model), url)
         agent(known.model).remove_offer(known.offer, force)

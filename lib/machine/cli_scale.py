@@ -23,6 +23,7 @@ from machine.console import (
     ModelOption,
     UsageError,
     agent,
+    confirm,
     inform,
     units_of,
 )
@@ -71,7 +72,8 @@ def remove_unit(
     _check_no_wait(no_wait, force)
     client = agent(model)
     _check_units(client, units)
-    if _agreed([f"will remove unit {unit}" for unit in units], no_prompt, dry_run):
+    lines = [f"will remove unit {unit}" for unit in units]
+    if _agreed("unit", lines, no_prompt, dry_run):
         for unit in units:
             client.remove_unit(unit, force)
 
@@ -99,7 +101,7 @@ def remove_application(
         units = known[application].get("units", {})
         lines += [f"will remove application {application}"]
         lines += [f"- will remove unit {unit}" for unit in units]
-    if _agreed(lines, no_prompt, dry_run):
+    if _agreed("application", lines, no_prompt, dry_run):
         for application in applications:
             client.remove_application(application, force)
 
@@ -109,13 +111,13 @@ def _check_no_wait(no_wait: bool, force: bool) -> None:
         raise UsageError("--no-wait without --force not valid")
 
 
-def _agreed(lines: list[str], no_prompt: bool, dry_run: bool) -> bool:
+def _agreed(what: str, lines: list[str], no_prompt: bool, dry_run: bool) -> bool:
     """Say what will be done, and whether it shall be."""
     for line in lines:
         typer.echo(line)
     if dry_run or no_prompt:
         return not dry_run
-    typer.confirm("\nContinue", abort=True)
+    confirm(f"{what} removal", "\nContinue")
     return True
 
 

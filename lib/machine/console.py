@@ -190,6 +190,20 @@ def inform(message: str, *, detail: bool = False) -> None:
         typer.echo(message, err=True)
 
 
+def confirm(what: str, question: str) -> None:
+    """Ask the user, who may not be there to answer.
+
+    Raises:
+        CommandError: the answer is not yes.
+    """
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise CommandError(f"{what}: aborted")
+
+
 def emit(value: Any, form: Format) -> None:
     """Print a value as JSON or YAML."""
     if form is Format.JSON:

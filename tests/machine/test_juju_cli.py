@@ -479,6 +479,23 @@ def test_what_is_no_name_of_an_application_is_refused_in_one_line(juju: jubilant
     assert told.startswith(("ERROR invalid application name ", "ERROR application name of 300"))
 
 
+@pytest.mark.parametrize("answer", ["n\n", "", "what\n"])
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("remove-application", "web"), "ERROR application removal: aborted\n"),
+        (("remove-unit", "web/0"), "ERROR unit removal: aborted\n"),
+    ],
+)
+def test_nothing_goes_unless_the_user_says_yes(
+    juju: jubilant.Juju, words: tuple[str, ...], complaint: str, answer: str
+):
+    command = [juju.cli_binary, words[0], "-m", "test", *words[1:]]
+    asked = subprocess.run(command, input=answer, capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stderr.endswith(complaint)) == (1, True)
+    assert "web/0" in juju.status().apps["web"].units
+
+
 def test_without_an_agent_the_error_is_one_line(juju: jubilant.Juju, tmp_path: Path):
     environment = {"PYTHONPATH": str(LIB), "MACHINE_SOCKET": str(tmp_path / "none")}
     result = subprocess.run(

@@ -13,7 +13,7 @@ import yaml
 
 from machine.cli_offer import consumed
 from machine.client import BundleError
-from machine.config_words import ColorOption, FileOption, ResetOption, keys_to_reset
+from machine.config_words import ColorOption, FileOption, ResetOption, keys_to_reset, text_of
 from machine.console import (
     CommandError,
     Format,
@@ -312,7 +312,7 @@ def config_options(given: Iterable[str], application: str | None) -> dict[str, A
         if not equals:
             options |= _options_file(Path(text), application)
         elif value.startswith("@"):
-            options[key] = _read(Path(value[1:]))
+            options[key] = text_of(Path(value[1:]))
         else:
             options[key] = value
     return options
@@ -320,7 +320,7 @@ def config_options(given: Iterable[str], application: str | None) -> dict[str, A
 
 def _options_file(path: Path, application: str | None) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(_read(path))
+        content = yaml.safe_load(text_of(path))
     except yaml.YAMLError as e:
         raise CommandError(f"{path} is not valid YAML: {e}") from None
     if not isinstance(content, dict):
@@ -328,13 +328,6 @@ def _options_file(path: Path, application: str | None) -> dict[str, Any]:
     options = cast("dict[str, Any]", content)
     own = options.get(application or "")
     return cast("dict[str, Any]", own) if isinstance(own, dict) else options
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as e:
-        raise CommandError(f"cannot read {path}: {e}") from None
 
 
 def listed(text: str | None) -> list[str]:

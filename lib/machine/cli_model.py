@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 
-from machine.config_words import ColorOption, FileOption, ResetOption, keys_to_reset
+from machine.config_words import ColorOption, FileOption, ResetOption, keys_to_reset, text_of
 from machine.console import (
     CommandError,
     ControllerOption,
@@ -366,9 +366,9 @@ def _scalar(value: str) -> str | int | float | bool:
 
 def _settings_file(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
-        raise CommandError(f"cannot read {path}: {e}") from None
+        content = yaml.safe_load(text_of(path))
+    except yaml.YAMLError as e:
+        raise CommandError(f"{path} is not valid YAML: {e}") from None
     if not isinstance(content, dict):
         raise CommandError(f"{path}: expected a mapping of settings")
     return cast("dict[str, Any]", content)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from machine.console import UsageError
+from machine.console import CommandError, UsageError
 
 ResetOption = Annotated[
     list[str] | None, typer.Option("--reset", metavar="KEY,...", help="To defaults.")
 ]
-FileOption = Annotated[Path | None, typer.Option("--file", help="YAML file of values.")]
+FileOption = Annotated[Path | None, typer.Option("--file", help="YAML file of values, or -.")]
 ColorOption = Annotated[bool, typer.Option("--color/--no-color", help="Accepted.")]
 
 
@@ -47,3 +48,15 @@ def keys_to_reset(
         if changed.count(key) > 1:
             raise UsageError(f'key "{key}" specified more than once')
     return resets
+
+
+def text_of(path: Path) -> str:
+    """What is in a file, or what is given on standard input, which `-` stands for.
+
+    Raises:
+        CommandError: it cannot be read, or is no text.
+    """
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text()
+    except (OSError, UnicodeDecodeError) as e:
+        raise CommandError(f"cannot read {path}: {e}") from None

@@ -131,6 +131,8 @@ def test_options_are_set_from_a_file(apps: jubilant.Juju, tmp_path: Path):
     (tmp_path / "options.yaml").write_text("db: {prefix: filed}\n")
     apps.cli("config", "db", "--file", str(tmp_path / "options.yaml"))
     assert apps.config("db")["prefix"] == "filed"
+    apps.cli("config", "db", "--file=-", stdin="db: {prefix: piped}\n")
+    assert apps.config("db")["prefix"] == "piped"
     apps.config("db", reset="prefix")
     assert apps.config("db")["prefix"] == "user"
 

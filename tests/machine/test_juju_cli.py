@@ -444,6 +444,18 @@ def test_one_unit_of_a_subordinate_is_what_is_meant_without_a_number(
     juju.wait(lambda s: "lodger" not in s.apps, delay=0.1, timeout=PATIENCE, successes=1)
 
 
+def test_a_command_runs_on_the_units_of_a_subordinate(juju: jubilant.Juju, subordinate: Path):
+    juju.deploy(subordinate)
+    juju.integrate("lodger", "web")
+    juju.wait(lambda s: len(s.get_units("lodger")) == 1, delay=0.1, timeout=PATIENCE)
+    said = run(
+        juju, "exec", "--application=lodger", "echo $JUJU_UNIT_NAME of $JUJU_PRINCIPAL_UNIT"
+    )
+    assert said.stdout == "lodger/0 of web/0\n"
+    juju.remove_application("lodger")
+    juju.wait(lambda s: "lodger" not in s.apps, delay=0.1, timeout=PATIENCE, successes=1)
+
+
 @pytest.fixture
 def subordinate(tmp_path: Path) -> Path:
     """The folder of a charm whose units live with others'."""

@@ -44,7 +44,7 @@ def ssh(
     no_host_key_checks: Annotated[
         bool, typer.Option("--no-host-key-checks", help="Accepted.")
     ] = False,
-    pty: Annotated[str, typer.Option("--pty", help="Accepted.")] = "",
+    pty: Annotated[bool, typer.Option("--pty/--no-pty", help="Accepted.")] = False,
     container: ContainerOption = None,
     remote: RemoteOption = False,
 ) -> int:

@@ -13,6 +13,7 @@ from machine.console import (
     ModelOption,
     UsageError,
     agent,
+    check_unit_names,
     emit,
     inform,
 )
@@ -96,6 +97,7 @@ def add_storage(
     model: ModelOption = None,
 ) -> None:
     """Give a unit more storage."""
+    check_unit_names([unit])
     client = agent(model)
     for text in directives:
         name, _, directive = text.partition("=")

@@ -157,6 +157,7 @@ def test_a_switch_that_is_on_may_say_so(capsys: pytest.CaptureFixture[str]):
         (("show-unit", "web"), "unit name web not valid"),
         (("show-unit", "web", "db"), "unit names web, db not valid"),
         (("show-unit", "web/0", "--related-unit=db"), "related unit name db not valid"),
+        (("add-storage", "db", "data"), 'unit name "db" not valid'),
         (("show-task", "one"), 'task ID "one" not valid'),
         (("show-task", "1", "--watch", "--wait=1s"), "specify either --watch or --wait"),
         (("show-operation", "one"), 'operation ID "one" not valid'),
@@ -186,6 +187,12 @@ def test_what_makes_no_sense_is_refused_before_anyone_is_asked(
     code, said = told(capsys, *words)
     assert said.startswith(f"ERROR {complaint}")
     assert code == 2
+
+
+@pytest.mark.parametrize("option", ["--pty", "--pty=true", "--pty=false"])
+def test_ssh_takes_no_target_for_the_value_of_a_switch(option: str):
+    context = commands()["ssh"].make_context("ssh", [option, "db/0", "true"])
+    assert (context.params["target"], context.params["words"]) == ("db/0", ["true"])
 
 
 def test_arguments_of_another_program_are_left_alone():

@@ -158,6 +158,8 @@ def _words(arguments: Sequence[str]) -> list[str]:
         return ["version"]
     if first in ("help", "--help", "-h"):
         return [*_words(rest)[:1], "--help"] if rest else ["--help"]
+    if first.startswith("-"):
+        raise UsageError(f"option provided but not defined: {first}")
     name = first.removeprefix("list-")
     if name not in COMMANDS:
         offered = ", ".join(COMMANDS)

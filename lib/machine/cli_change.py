@@ -219,8 +219,6 @@ def _deploy_charm(
         if charm.subordinate and given:
             raise CommandError(f"cannot use {option} with subordinate application")
     name = application or charm.name
-    if name in client.status()["applications"]:
-        raise CommandError(f'cannot add application "{name}": application already exists')
     units = {} if charm.subordinate else {"num_units": 1}
     described = {**units, **spec, "charm": str(path)}
     # The folder is for root alone: options may hold what others must not read.
@@ -228,7 +226,7 @@ def _deploy_charm(
         bundle = Path(folder) / "bundle.yaml"
         bundle.write_text(yaml.safe_dump({"applications": {name: described}}))
         try:
-            client.deploy(bundle, storage=storages)
+            client.deploy(bundle, storage=storages, new=name)
         except BundleError as e:
             # The bundle's lines are nothing the user knows.
             raise CommandError(

@@ -117,8 +117,10 @@ def execute(
         raise UsageError(
             "You must specify a target, either through --all, --machine, --application or --unit"
         )
-    client = agent(model)
     units = [name for text in unit or () for name in text.split(",")]
+    if wrong := [f'  "{u}" is not a valid unit name' for u in units if not _UNIT.fullmatch(u)]:
+        raise UsageError("\n".join(["The following exec targets are not valid:", *wrong]))
+    client = agent(model)
     for name in (name for text in application or () for name in text.split(",")):
         units += _units_of(client, name)
     text = command[0] if len(command) == 1 else shlex.join(command)

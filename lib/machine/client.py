@@ -176,6 +176,7 @@ class Client:
         overlays: Sequence[Path] = (),
         dry_run: bool = False,
         storage: Sequence[str] = (),
+        new: str = "",
     ) -> list[str]:
         """Bring the model to what a bundle says; it is verified whole first.
 
@@ -184,13 +185,15 @@ class Client:
             overlays: files merged over it, in order.
             dry_run: change nothing.
             storage: that was detached, for the one new unit there is.
+            new: an application that there must not be yet.
 
         Returns:
             A line for each thing that changed; none if all was there already.
 
         Raises:
             BundleError: something in it is wrong; nothing has changed.
-            ChangeError: the unit has no use for the storage; nothing has changed.
+            ChangeError: the unit has no use for the storage, or there is the application; nothing
+                has changed.
         """
         return self._call(
             "deploy",
@@ -198,6 +201,7 @@ class Client:
             overlays=[str(overlay.absolute()) for overlay in overlays],
             dry_run=dry_run,
             storage=list(storage),
+            **({"new": new} if new else {}),
         )
 
     def remove_application(self, app: str, force: bool = False) -> None:

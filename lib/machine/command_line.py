@@ -73,7 +73,7 @@ def _on(name: str, value: str) -> bool:
 
 def complaint(wrong: TyperException) -> str:
     """What is wrong with the arguments of a command, in the words of Juju where it has any."""
-    message = wrong.format_message()
+    message = wrong.format_message().replace(": Value error, ", ": ")
     option = getattr(wrong, "option_name", None)
     if option and message.startswith("No such option"):
         return f"option provided but not defined: {option}"

@@ -136,6 +136,15 @@ def test_a_switch_that_is_on_may_say_so(capsys: pytest.CaptureFixture[str]):
         (("run", "db/0", "rotate", "--wait=soon"), 'invalid duration "soon"'),
         (("run", "db/0", "x", "--wait=1s", "--background"), "cannot specify both --wait and"),
         (("exec", "true"), "You must specify a target"),
+        (
+            *(("exec", "-u", "db/0,db", "true"),),
+            'The following exec targets are not valid:\n  "db" is not a valid unit name',
+        ),
+        (("-m", "x", "status"), "option provided but not defined: -m"),
+        (
+            ("status", "--format=xml"),
+            "Invalid value for '--format': 'xml' is not one of 'tabular'",
+        ),
         (("deploy", "x", "--series=noble", "--base=ubuntu@24.04"), "--series and --base cannot"),
         (("deploy", "./x", "-n", "0"), "--num-units must be a positive integer"),
         (("resolved",), "no unit specified"),

@@ -338,6 +338,17 @@ def test_where_a_bundle_was_exported_to_is_the_answer(juju: jubilant.Juju, tmp_p
     assert (tmp_path / "bundle.yaml").exists()
 
 
+def test_of_those_who_deploy_an_application_at_once_one_succeeds(
+    juju: jubilant.Juju, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever was seen before, and however the options of the two differ."""
+    monkeypatch.setattr(Client, "status", lambda _: {"applications": {}})
+    monkeypatch.setenv("MACHINE_SOCKET", str(Path(juju.cli_binary).parent / "socket"))
+    words = ("deploy", "-m", "test", str(HERE / "charms/web"), "web", "--config", "greeting=bye")
+    assert cli.main(words) == 1
+    assert juju.config("web") == {"greeting": "hello"}
+
+
 def test_all_that_are_in_error_are_those_of_when_it_is_asked(
     juju: jubilant.Juju, monkeypatch: pytest.MonkeyPatch
 ):

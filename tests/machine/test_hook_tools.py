@@ -359,6 +359,30 @@ class TestSecrets:
         due = resolver.next_hook(model, model.units["db/0"], 90000.0)
         assert due and due.name == "secret-expired"
 
+    def test_its_owner_is_asked_to_rotate_it_again_and_again(self, model: Model):
+        owner = Tools(model, "db/0")
+        uri = owner("secret-add", "key=v", "--rotate", "daily").strip()
+        model = owner.commit(model)
+        day, secret_id = 86400.0, uri.removeprefix("secret:")
+        rotate = Hook("secret-rotate", secret=secret_id)
+
+        def due(unit: str, now: float) -> Hook | None:
+            # Shortly before update-status would be due.
+            units = {n: replace(u, last_hook=now - 1) for n, u in model.units.items()}
+            return resolver.next_hook(replace(model, units=units), units[unit], now)
+
+        assert due("db/0", day) is None
+        assert due("db/0", 100.0 + day) == rotate
+        assert due("db/1", 100.0 + day) is None
+        later = 200.0 + day
+        model = progress.delivered(model, model, "db/0", rotate, later)
+        assert due("db/0", later + 1) is None
+        assert due("db/0", later + day) == rotate
+        owner = Tools(model, "db/0")
+        owner("secret-set", uri, "--rotate", "never")
+        model = owner.commit(model)
+        assert due("db/0", later + 9 * day) is None
+
     def test_a_removed_secret_is_gone(self, model: Model):
         model, uri = self.secret(model)
         owner = Tools(model, "db/0")

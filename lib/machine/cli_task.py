@@ -261,8 +261,9 @@ def _summary(tasks: Sequence[Mapping[str, Any]]) -> str:
 
 def _row(number: str, tasks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     times = _timing_of_all(tasks)
-    moments = times.get("started", ""), times.get("completed", "")
-    ids = ",".join(task["id"] for task in tasks)
+    # In a table without zone, and with so many ids (cmd/juju/action/listoperations.go).
+    moments = (times.get(key, "")[:19].replace(" ", "T") for key in ("started", "completed"))
+    ids = ",".join(task["id"] for task in tasks[:5]) + "..." * (len(tasks) > 5)
     return number, _status(tasks), *moments, ids, _summary(tasks)
 
 

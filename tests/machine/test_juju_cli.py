@@ -369,6 +369,15 @@ def test_models_with_their_ids(juju: jubilant.Juju):
         assert listed[3].endswith("never connected")
 
 
+def test_operations_are_a_table(juju: jubilant.Juju):
+    juju.run("db/0", "rotate")
+    header, *_, last = juju.cli("operations").splitlines()
+    assert header.split() == ["ID", "Status", "Started", "Finished", "Task", "IDs", "Summary"]
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+    row = rf"\d+ +completed +{moment} +{moment} +\d+ +rotate run on unit-db-0"
+    assert re.fullmatch(row, last)
+
+
 def test_operations_are_none_of_machines(juju: jubilant.Juju):
     juju.run("db/0", "rotate")
     assert json.loads(juju.cli("operations", "--format=json", "--machines=0")) == {}

@@ -97,9 +97,11 @@ def operations(
     if form in (Format.JSON, Format.YAML):
         emit({number: _operation(tasks) for number, tasks in last.items()}, form)
         return
+    if not last:
+        inform("no matching operations")
+        return
     header = ("ID", "Status", "Started", "Finished", "Task IDs", "Summary")
-    shown = table(header, [_row(number, tasks) for number, tasks in last.items()])
-    typer.echo(shown or "no matching operations", err=not shown)
+    typer.echo(table(header, [_row(number, tasks) for number, tasks in last.items()]))
 
 
 def _words(texts: _Names) -> set[str]:

@@ -154,6 +154,14 @@ def test_constraints_are_kept(juju: jubilant.Juju):
     assert juju.model_constraints() == {}
 
 
+def test_where_there_is_nothing_to_list_there_is_a_header(juju: jubilant.Juju):
+    with jubilant.temp_model() as empty:
+        assert empty.cli("secrets").split()[:3] == ["ID", "Name", "Owner"]
+        assert empty.cli("offers").split()[:2] == ["Offer", "User"]
+        for command in ("storage", "operations"):
+            assert empty.cli(command) == ""
+
+
 def test_the_controller_is_shown(juju: jubilant.Juju):
     (controller,) = json.loads(
         juju.cli("show-controller", "--format=json", include_model=False)

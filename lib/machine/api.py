@@ -155,12 +155,19 @@ class Api:
     # ---- changing
 
     async def _deploy(
-        self, bundle_file: str, overlays: list[str], dry_run: bool, storage: list[str]
+        self,
+        bundle_file: str,
+        overlays: list[str],
+        dry_run: bool,
+        storage: list[str],
+        new: str = "",
     ) -> Answers:
         """Plan outside the event loop; apply in one transaction, on the model planned for."""
         files = Path(bundle_file), [Path(o) for o in overlays]
         while True:
             before = self._store.model
+            if new in before.applications:
+                raise ChangeError(f'cannot add application "{new}": application already exists')
             plan = await asyncio.to_thread(bundle.plan, *files, before, self._models())
             plan = plan.with_storage(storage)
             now = self._store.model

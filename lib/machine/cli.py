@@ -16,11 +16,12 @@ import typer
 from typer.exceptions import TyperException
 
 from machine.client import Error
-from machine.console import CommandError
+from machine.command_line import Command, command_first, complaint
+from machine.console import CommandError, UsageError
 from machine.log_options import with_log_options
 from machine.output_file import with_output
 
-_FAILED, _USAGE = 1, 2
+_FAILED = 1
 
 COMMANDS: Mapping[str, str] = {
     "actions": "cli_task.actions",
@@ -29,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "add-secret": "cli_secret.add_secret",
     "add-storage": "cli_storage.add_storage",
     "add-unit": "cli_scale.add_unit",
+    "attach-resource": "cli_scale.attach_resource",
     "attach-storage": "cli_storage.attach_storage",
     "cancel-task": "cli_task.cancel_task",
     "config": "cli_change.config",
@@ -120,7 +122,7 @@ def app(names: Sequence[str]) -> typer.Typer:
         module, _, function = COMMANDS[name].partition(".")
         command = getattr(import_module(f"machine.{module}"), function)
         whole = with_log_options(with_output(command))
-        made.command(name, context_settings=_LEAVES_OPTIONS.get(name))(whole)
+        made.command(name, cls=Command, context_settings=_LEAVES_OPTIONS.get(name))(whole)
     return made
 
 
@@ -132,8 +134,10 @@ def main(arguments: Sequence[str]) -> int:
         result = app(named)(words, prog_name="juju", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except TyperException as wrong:
-        return _report(wrong.format_message(), _USAGE)
-    except (CommandError, Error) as error:
+        return _report(complaint(wrong), UsageError.code)
+    except CommandError as error:
+        return _report(str(error), error.code)
+    except Error as error:
         return _report(str(error), _FAILED)
     except (typer.Abort, KeyboardInterrupt):
         return _report("interrupted", _FAILED)
@@ -149,9 +153,13 @@ def _words(arguments: Sequence[str]) -> list[str]:
     Raises:
         CommandError: it is not offered here.
     """
-    first, *rest = arguments or ["--help"]
+    first, *rest = command_first(arguments) or ["--help"]
+    if first == "--version":
+        return ["version"]
     if first in ("help", "--help", "-h"):
         return [*_words(rest)[:1], "--help"] if rest else ["--help"]
+    if first.startswith("-"):
+        raise UsageError(f"option provided but not defined: {first}")
     name = first.removeprefix("list-")
     if name not in COMMANDS:
         offered = ", ".join(COMMANDS)

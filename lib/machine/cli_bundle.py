@@ -19,6 +19,7 @@ def export_bundle(
     include_charm_defaults: Annotated[
         bool, typer.Option("--include-charm-defaults", help="Options that were not set, too.")
     ] = False,
+    include_series: Annotated[bool, typer.Option("--include-series", help="Accepted.")] = False,
 ) -> None:
     """Print the model as a bundle."""
     documents = agent(model).juju_bundle(include_charm_defaults)
@@ -42,6 +43,9 @@ def diff_bundle(
     overlay: Annotated[list[Path] | None, typer.Option("--overlay", help="Merged over.")] = None,
     annotations: Annotated[bool, typer.Option("--annotations", help="Accepted.")] = False,
     map_machines: Annotated[str | None, typer.Option(help="Accepted.")] = None,
+    arch: Annotated[str, typer.Option("--arch", help="Accepted: it is this host's.")] = "",
+    base: Annotated[str, typer.Option("--base", help="Accepted: it is this host's.")] = "",
+    series: Annotated[str, typer.Option("--series", help="As --base.")] = "",
     channel: Annotated[str | None, typer.Option("--channel", help="Not offered.")] = None,
 ) -> None:
     """Print how a bundle and the model differ."""

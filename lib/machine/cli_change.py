@@ -13,12 +13,26 @@ import yaml
 
 from machine.cli_offer import consumed
 from machine.client import BundleError
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, inform
+from machine.config_words import ColorOption, FileOption, ResetOption, keys_to_reset, text_of
+from machine.console import (
+    CommandError,
+    Format,
+    FormatOption,
+    ModelOption,
+    UsageError,
+    agent,
+    check_unit_names,
+    emit,
+    inform,
+)
 from machine.juju_client import JujuClient
 from machine.version import SPACE
 
 AttachOption = Annotated[
     str | None, typer.Option("--attach-storage", help="That was detached: STORAGE,...")
+]
+BindOption = Annotated[
+    str | None, typer.Option("--bind", help="[ENDPOINT=]SPACE...: there is one space.")
 ]
 
 
@@ -41,12 +55,11 @@ def deploy(
     base: Annotated[
         str | None, typer.Option("--base", help="Accepted: it is this host's.")
     ] = None,
+    series: Annotated[str | None, typer.Option("--series", help="As --base.")] = None,
     constraints: Annotated[
         list[str] | None, typer.Option("--constraints", help="Checked: there is one machine.")
     ] = None,
-    bind: Annotated[
-        str | None, typer.Option("--bind", help="[ENDPOINT=]SPACE...: there is one space.")
-    ] = None,
+    bind: BindOption = None,
     trust: Annotated[bool, typer.Option("--trust", help="Let it see credentials.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Accepted.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Of a bundle: only say.")] = False,
@@ -57,6 +70,8 @@ def deploy(
     device: Annotated[str | None, typer.Option("--device", help="Not offered.")] = None,
 ) -> None:
     """Deploy a bundle, or one charm as an application."""
+    if series and base:
+        raise UsageError("--series and --base cannot be specified together")
     of_charms = {
         "--attach-storage": attach_storage,
         "--base": base,
@@ -68,6 +83,7 @@ def deploy(
         "-n/--num-units": num_units,
         "--resource": resource,
         "--revision": revision,
+        "--series": series,
         "--storage": storage,
         "--to": to,
     }
@@ -83,10 +99,10 @@ def deploy(
     of_stores = ("--channel", "--revision", "--device")
     _refuse({name: of_charms[name] for name in of_stores}, "a local charm")
     if num_units is not None and num_units < 1:
-        raise CommandError("--num-units must be a positive integer")
+        raise UsageError("--num-units must be a positive integer")
     storages = listed(attach_storage)
     if storages and num_units not in (None, 1):
-        raise CommandError("--attach-storage cannot be used with -n")
+        raise UsageError("--attach-storage cannot be used with -n")
     check_placement(to)
     check_constraints(constraints or ())
     spec = {
@@ -94,7 +110,7 @@ def deploy(
         "num_units": num_units if num_units != 1 else None,
         "resources": {k: str(Path(v).resolve()) for k, v in pairs(resource or ()).items()},
         "storage": pairs(storage or ()),
-        "bindings": _bindings(bind or ""),
+        "bindings": bindings(bind or ""),
         "trust": trust,
     }
     given = {key: value for key, value in spec.items() if value}
@@ -146,8 +162,12 @@ def check_constraints(constraints: Iterable[str]) -> None:
         raise CommandError(str(e)) from None
 
 
-def _bindings(text: str) -> dict[str, str]:
-    """Spaces by endpoint; an empty one stands for all others."""
+def bindings(text: str) -> dict[str, str]:
+    """Spaces by endpoint; an empty one stands for all others.
+
+    Raises:
+        CommandError: they are given otherwise, or there is no such space.
+    """
     found: dict[str, str] = {}
     for word in text.split():
         endpoint, equals, space = word.rpartition("=")
@@ -199,16 +219,14 @@ def _deploy_charm(
         if charm.subordinate and given:
             raise CommandError(f"cannot use {option} with subordinate application")
     name = application or charm.name
-    if name in client.status()["applications"]:
-        raise CommandError(f'cannot add application "{name}": application already exists')
     units = {} if charm.subordinate else {"num_units": 1}
     described = {**units, **spec, "charm": str(path)}
     # The folder is for root alone: options may hold what others must not read.
     with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(folder) / f"{name}.yaml"
+        bundle = Path(folder) / "bundle.yaml"
         bundle.write_text(yaml.safe_dump({"applications": {name: described}}))
         try:
-            client.deploy(bundle, storage=storages)
+            client.deploy(bundle, storage=storages, new=name)
         except BundleError as e:
             # The bundle's lines are nothing the user knows.
             raise CommandError(
@@ -224,20 +242,17 @@ def config(
     application: Annotated[str, typer.Argument(help="The application.")],
     values: Annotated[list[str] | None, typer.Argument(metavar="[KEY | KEY=VALUE...]")] = None,
     model: ModelOption = None,
-    reset: Annotated[str, typer.Option("--reset", metavar="KEY,...", help="To defaults.")] = "",
-    file: Annotated[Path | None, typer.Option("--file", help="YAML file of options.")] = None,
+    reset: ResetOption = None,
+    file: FileOption = None,
+    color: ColorOption = False,
     form: FormatOption = Format.YAML,
 ) -> None:
     """Show an application's options, or set them."""
-    client = agent(model)
     given = list(values or ())
-    if reset or file or any("=" in value for value in given):
+    resets = keys_to_reset(given, reset, file)
+    client = agent(model)
+    if file or resets or any("=" in word for word in given):
         new = config_options([*([str(file)] if file else []), *given], application)
-        resets = [key for key in reset.split(",") if key]
-        if twice := sorted(set(resets) & new.keys()):
-            raise CommandError(
-                f'key "{twice[0]}" cannot be both set and reset in the same command'
-            )
         client.set_config(application, new, resets)
     elif given:
         _show_one(client.juju_config(application), application, given[0])
@@ -276,9 +291,10 @@ def resolved(
 ) -> None:
     """Run failed hooks again now, or go on without them."""
     if every and units:
-        raise CommandError("cannot specify both unit names and --all")
+        raise UsageError("specifying unit names(s) with --all not supported")
     if not every and not units:
-        raise CommandError("no unit specified")
+        raise UsageError("no unit specified")
+    check_unit_names(units or ())
     client = agent(model)
     if every:
         client.resolve_all(not no_retry)
@@ -294,7 +310,7 @@ def config_options(given: Iterable[str], application: str | None) -> dict[str, A
         if not equals:
             options |= _options_file(Path(text), application)
         elif value.startswith("@"):
-            options[key] = _read(Path(value[1:]))
+            options[key] = text_of(Path(value[1:]))
         else:
             options[key] = value
     return options
@@ -302,7 +318,7 @@ def config_options(given: Iterable[str], application: str | None) -> dict[str, A
 
 def _options_file(path: Path, application: str | None) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(_read(path))
+        content = yaml.safe_load(text_of(path))
     except yaml.YAMLError as e:
         raise CommandError(f"{path} is not valid YAML: {e}") from None
     if not isinstance(content, dict):
@@ -310,13 +326,6 @@ def _options_file(path: Path, application: str | None) -> dict[str, Any]:
     options = cast("dict[str, Any]", content)
     own = options.get(application or "")
     return cast("dict[str, Any]", own) if isinstance(own, dict) else options
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as e:
-        raise CommandError(f"cannot read {path}: {e}") from None
 
 
 def listed(text: str | None) -> list[str]:

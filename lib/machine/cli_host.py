@@ -12,7 +12,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, units_of
+from machine.console import (
+    CommandError,
+    Format,
+    FormatOption,
+    ModelOption,
+    UsageError,
+    agent,
+    emit,
+    units_of,
+)
 from machine.juju_client import JujuClient
 from machine.tabular import table
 
@@ -21,6 +30,8 @@ _SSH_VALUES = "BbcDEeFIiJLlmOopQRSWw"
 _SSH_FORWARDS = "DLRWw"
 _SCP_VALUES = "cFiJlopSX"
 _SCP_SWITCHES = "346ABCOpqRrTv"
+ContainerOption = Annotated[str | None, typer.Option("--container", help="Not offered.")]
+RemoteOption = Annotated[bool, typer.Option("--remote", help="Not offered.")]
 
 
 def ssh(
@@ -33,11 +44,12 @@ def ssh(
     no_host_key_checks: Annotated[
         bool, typer.Option("--no-host-key-checks", help="Accepted.")
     ] = False,
-    pty: Annotated[str, typer.Option("--pty", help="Accepted.")] = "",
-    container: Annotated[str | None, typer.Option("--container", help="Not offered.")] = None,
+    pty: Annotated[bool, typer.Option("--pty/--no-pty", help="Accepted.")] = False,
+    container: ContainerOption = None,
+    remote: RemoteOption = False,
 ) -> int:
     """Run a command, or a shell, on the machine of a unit: this host."""
-    _no_container(container)
+    _no_container(container, remote=remote)
     user, _, name = target.rpartition("@")
     _check_target(agent(model), name)
     command = _command(words or ())
@@ -66,13 +78,14 @@ def scp(
     no_host_key_checks: Annotated[
         bool, typer.Option("--no-host-key-checks", help="Accepted.")
     ] = False,
-    container: Annotated[str | None, typer.Option("--container", help="Not offered.")] = None,
+    container: ContainerOption = None,
+    remote: RemoteOption = False,
 ) -> int:
     """Copy files to and from the machine of a unit: this host."""
-    _no_container(container)
+    _no_container(container, remote=remote)
     options, paths = _scp_arguments(words)
     if len(paths) < 2:
-        raise CommandError("at least two arguments required")
+        raise UsageError("at least two arguments required")
     client = agent(model)
     *sources, destination = (_path(client, path) for path in paths)
     return _run(["cp", *options, "--", *sources, destination], None)
@@ -132,9 +145,10 @@ def _run(command: list[str], folder: Path | None) -> int:
     return subprocess.run(command, cwd=folder, check=False).returncode
 
 
-def _no_container(container: str | None) -> None:
-    if container is not None:
-        raise CommandError("--container is not offered on this host: it is for Kubernetes")
+def _no_container(container: str | None, *, remote: bool) -> None:
+    if container is not None or remote:
+        option = "--remote" if remote else "--container"
+        raise CommandError(f"{option} is not offered on this host: it is for Kubernetes")
 
 
 # ---- machines
@@ -165,6 +179,8 @@ def show_machine(
     numbers: Annotated[list[str] | None, typer.Argument(metavar="[MACHINE...]")] = None,
     model: ModelOption = None,
     form: FormatOption = Format.YAML,
+    utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
+    color: Annotated[bool, typer.Option("--color/--no-color", help="Accepted.")] = False,
 ) -> None:
     """Show machines."""
     status = agent(model).status()
@@ -190,6 +206,8 @@ def remove_machine(
     force: Annotated[bool, typer.Option("--force", help="Accepted.")] = False,
     keep_instance: Annotated[bool, typer.Option("--keep-instance", help="Accepted.")] = False,
     no_prompt: Annotated[bool, typer.Option("--no-prompt", help="Accepted.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Accepted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Accepted.")] = False,
 ) -> NoReturn:
     """Not offered: the one machine is this host."""
     known = agent(model).status()["machines"]

@@ -9,12 +9,14 @@ from typing import Annotated, Any, cast
 import typer
 import yaml
 
+from machine.config_words import ColorOption, FileOption, ResetOption, keys_to_reset, text_of
 from machine.console import (
     CommandError,
     ControllerOption,
     Format,
     FormatOption,
     ModelOption,
+    UsageError,
     agent,
     check_controller,
     chosen,
@@ -46,13 +48,17 @@ def add_model(
             f'"{cloud}" is neither a cloud supported by this controller, nor a region in the '
             f'controller\'s default cloud; there is "{CLOUD}"'
         )
-    if owner != USER:
-        raise CommandError(f'user "{owner}" not found')
+    _check_user(owner)
     client = controller()
     client.add_model(name, _settings(config or ()))
     if not no_switch:
         client.switch(name)
     inform(f"Added '{name}' model on {CLOUD} for user '{USER}'")
+
+
+def _check_user(name: str) -> None:
+    if name != USER:
+        raise CommandError(f'user "{name}" not found')
 
 
 def destroy_model(
@@ -72,11 +78,11 @@ def destroy_model(
 ) -> None:
     """Remove a model with all that is in it; hooks run first."""
     if destroy_storage and release_storage:
-        raise CommandError("--destroy-storage and --release-storage cannot both be specified")
+        raise UsageError("--destroy-storage and --release-storage cannot both be specified")
     if release_storage:
         raise CommandError("--release-storage is not offered on this host: storage goes along")
     if timeout is not None and not force:
-        raise CommandError("--timeout can only be used with --force (dangerous)")
+        raise UsageError("--timeout can only be used with --force (dangerous)")
     if no_wait and not force:
         raise CommandError("--no-wait without --force not valid")
     limit = 0.0 if no_wait else None if timeout is None else duration(timeout)
@@ -107,6 +113,7 @@ def _confirm(described: Mapping[str, Any]) -> None:
 def models(
     form: FormatOption = Format.TABULAR,
     named: ControllerOption = "",
+    user: Annotated[str, typer.Option("--user", help="There is one.")] = USER,
     every: Annotated[bool, typer.Option("--all", help="Accepted.")] = False,
     utc: Annotated[bool, typer.Option("--utc", help="Accepted.")] = False,
     with_uuid: Annotated[bool, typer.Option("--uuid", help="List their ids as well.")] = False,
@@ -116,6 +123,7 @@ def models(
 ) -> None:
     """List the models."""
     check_controller(named)
+    _check_user(user)
     client = controller()
     found, current = client.models(), client.current_model()
     if form in (Format.JSON, Format.YAML):
@@ -188,25 +196,20 @@ def _place(model: str | None) -> str:
 
 
 def model_config(
-    values: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY | KEY=VALUE... | FILE]")
-    ] = None,
+    values: Annotated[list[str] | None, typer.Argument(metavar="[KEY | KEY=VALUE...]")] = None,
     model: ModelOption = None,
-    reset: Annotated[str, typer.Option("--reset", metavar="KEY,...", help="To defaults.")] = "",
-    file: Annotated[Path | None, typer.Option("--file", help="YAML file of settings.")] = None,
+    reset: ResetOption = None,
+    file: FileOption = None,
     ignore_read_only_fields: Annotated[bool, typer.Option(help="Accepted.")] = False,
+    color: ColorOption = False,
     form: FormatOption = Format.TABULAR,
 ) -> None:
     """Show the model's settings, or set them."""
-    client = agent(model)
     given = list(values or ())
-    resets = [key for key in reset.split(",") if key]
+    resets = keys_to_reset(given, reset, file)
+    client = agent(model)
     if resets or file or any("=" in value for value in given):
         new = _settings([*([str(file)] if file else []), *given])
-        if twice := sorted(set(resets) & new.keys()):
-            raise CommandError(
-                f'key "{twice[0]}" cannot be both set and reset in the same command'
-            )
         for key in client.set_model_config(new, resets):
             typer.echo(
                 f'WARNING key "{key}" is not defined in the current model configuration: '
@@ -257,7 +260,10 @@ def set_model_constraints(
         raise CommandError(str(e)) from None
 
 
-def controllers(form: FormatOption = Format.TABULAR) -> None:
+def controllers(
+    form: FormatOption = Format.TABULAR,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Accepted.")] = False,
+) -> None:
     """List the one controller there is."""
     client = controller()
     found, current = client.models(), client.current_model()
@@ -297,6 +303,7 @@ def _controller(found: list[dict[str, Any]], current: str | None) -> dict[str, A
 def show_controller(
     name: Annotated[str | None, typer.Argument(metavar="[CONTROLLER]")] = None,
     form: FormatOption = Format.YAML,
+    show_password: Annotated[bool, typer.Option(help="Accepted: the user has none.")] = False,
 ) -> None:
     """Show the controller."""
     check_controller(name or "")
@@ -320,8 +327,9 @@ def show_controller(
     emit({CONTROLLER: described}, form)
 
 
-def whoami(form: FormatOption = Format.TABULAR) -> None:
+def whoami(form: FormatOption = Format.TABULAR, named: ControllerOption = "") -> None:
     """Show the controller, the current model and the user."""
+    check_controller(named)
     current = controller().current_model()
     found = {
         "controller": CONTROLLER,
@@ -358,9 +366,9 @@ def _scalar(value: str) -> str | int | float | bool:
 
 def _settings_file(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
-        raise CommandError(f"cannot read {path}: {e}") from None
+        content = yaml.safe_load(text_of(path))
+    except yaml.YAMLError as e:
+        raise CommandError(f"{path} is not valid YAML: {e}") from None
     if not isinstance(content, dict):
         raise CommandError(f"{path}: expected a mapping of settings")
     return cast("dict[str, Any]", content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
@@ -10,14 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from machine.console import (
+    APPLICATION,
     CommandError,
     ControllerOption,
     Format,
     FormatOption,
     ModelOption,
+    UsageError,
     agent,
     check_controller,
     chosen,
+    confirm,
     controller,
     emit,
     inform,
@@ -26,8 +28,6 @@ from machine.console import (
 from machine.offer_url import OfferUrl, parse_offer_url
 from machine.tabular import table
 from machine.version import CONTROLLER, USER
-
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
 
 
 def offer_url(text: str) -> OfferUrl:
@@ -55,12 +55,12 @@ def offer(
     check_controller(named)
     place, separator, endpoints = what.rpartition(":")
     if not separator or not all(endpoints.split(",")):
-        raise CommandError(
+        raise UsageError(
             'endpoints must conform to format "<application-name>:<endpoint-name>[,...]"'
         )
     path, _, application = place.rpartition(".")
     given = name or application
-    if not _NAME.fullmatch(given):
+    if not APPLICATION.fullmatch(given):
         raise CommandError(f'"{given}" is not a valid name of an offer')
     client = agent(path or model)
     url = client.offer(application, endpoints.split(","), given)
@@ -78,7 +78,7 @@ def consume(
         raise CommandError(f'saas offer "{url}" shouldn\'t include endpoint')
     known = offer_url(url)
     given = alias or known.offer
-    if not _NAME.fullmatch(given):
+    if not APPLICATION.fullmatch(given):
         raise CommandError(f'invalid application name "{given}"')
     controller().consume(chosen(model), known.model, known.offer, given)
     inform(f"Added {USER}/{known.model}.{known.offer} as {given}")
@@ -261,7 +261,7 @@ def remove_offer(
     """Offer something no longer."""
     check_controller(named)
     if force and not yes:
-        typer.confirm("This also removes the relations by it. Continue", abort=True)
+        confirm("offer removal", "This also removes the relations by it. Continue")
     for url in urls:
         known = offer_url(url) if "." in url else OfferUrl(chosen(model), url)
         agent(known.model).remove_offer(known.offer, force)

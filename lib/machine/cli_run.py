@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -15,21 +15,28 @@ import yaml
 
 from machine.client import ActionResult, Queued, TimeoutExpiredError
 from machine.console import (
+    APPLICATION,
     CommandError,
     Format,
     FormatOption,
     ModelOption,
+    UsageError,
     agent,
     duration,
     emit,
     inform,
+    units_of,
 )
 from machine.juju_client import JujuClient
+from machine.task_output import print_outputs, print_results
 
 _EXEC = "juju-exec"
-_KEY = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]*[a-z0-9])?)*")
+_UNIT = re.compile(rf"{APPLICATION.pattern}/(0|[1-9]\d*|leader)")
+_ACTION = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
+_KEY = re.compile(rf"{_ACTION.pattern}(?:\.{_ACTION.pattern})*")
 _Background = Annotated[bool, typer.Option("--background", help="Do not wait for the end.")]
 _Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
+_Color = Annotated[bool, typer.Option("--color/--no-color", help="Accepted.")]
 
 
 def run(
@@ -45,27 +52,38 @@ def run(
     ] = None,
     background: _Background = False,
     utc: _Utc = False,
+    color: _Color = False,
 ) -> None:
     """Run an action on units and print its results."""
-    units = [a for a in arguments if "/" in a.partition("=")[0]]
-    named = [a for a in arguments[len(units) :] if "=" not in a]
-    if not units or arguments[: len(units)] != units or len(named) != 1:
-        raise CommandError("expected units, one action, and its parameters as KEY=VALUE")
     if background and wait is not None:
-        raise CommandError("cannot specify both --wait and --background")
-    given = _params(params, arguments[len(units) + 1 :], string_args)
+        raise UsageError("cannot specify both --wait and --background")
+    units, action, pairs = _order(arguments)
+    given = _params(params, pairs, string_args)
     limit = duration("60s" if wait is None else wait) or None
     client = agent(model)
-    queued = client.enqueue(units, named[0], given)
+    queued = client.enqueue(units, action, given)
     _unscheduled(queued)
     if background:
         _scheduled(queued)
         return
     if queued.tasks:
-        inform(_listed("Running", queued) + "\n")
+        inform(_running(queued))
     results = _results(client, queued, limit)
     print_results(results, form)
     _check(results)
+
+
+def _order(arguments: Sequence[str]) -> tuple[list[str], str, Sequence[str]]:
+    """Units, the action, and its parameters (cmd/juju/action/run.go)."""
+    units = list(itertools.takewhile(_UNIT.fullmatch, arguments))
+    action, *pairs = [*arguments[len(units) :], ""]
+    if action and not _ACTION.fullmatch(action):
+        raise UsageError(f'invalid unit or action name "{action}"')
+    if not units or not action:
+        raise UsageError("no action specified" if units else "no unit specified")
+    if len({unit.partition("/")[0] for unit in units}) > 1:
+        raise UsageError("all units must be of the same application")
+    return units, action, pairs[:-1]
 
 
 def execute(
@@ -84,18 +102,27 @@ def execute(
         bool, typer.Option("--parallel/--no-parallel", help="Accepted: units run side by side.")
     ] = True,
     execution_group: Annotated[str, typer.Option(help="Accepted.")] = "",
+    operator: Annotated[bool, typer.Option("--operator", help="Not offered.")] = False,
     utc: _Utc = False,
+    color: _Color = False,
 ) -> None:
     """Run a command of the shell on units, with the tools of a hook."""
+    if operator:
+        raise CommandError("exec --operator is not offered on this host: it is for Kubernetes")
     if machine is not None or every:
         option = "--all" if every else "--machine"
         raise CommandError(f"exec {option} is not offered on this host: name a --unit")
-    client, limit = agent(model), duration(wait) or None
+    limit = duration(wait) or None
+    if not unit and not application:
+        raise UsageError(
+            "You must specify a target, either through --all, --machine, --application or --unit"
+        )
     units = [name for text in unit or () for name in text.split(",")]
+    if wrong := [f'  "{u}" is not a valid unit name' for u in units if not _UNIT.fullmatch(u)]:
+        raise UsageError("\n".join(["The following exec targets are not valid:", *wrong]))
+    client = agent(model)
     for name in (name for text in application or () for name in text.split(",")):
         units += _units_of(client, name)
-    if not units:
-        raise CommandError("You must specify a target, either through --application or --unit")
     text = command[0] if len(command) == 1 else shlex.join(command)
     queued = client.enqueue(units, _EXEC, {"command": text})
     _unscheduled(queued)
@@ -104,29 +131,26 @@ def execute(
         return
     # A command's own output is the answer here (Juju's exec hides progress).
     if queued.tasks:
-        inform(_listed("Running", queued) + "\n", detail=True)
-    results = _results(client, queued, limit)
-    if form is Format.PLAIN and len(results) == 1:
-        typer.echo(results[0].results.get("stdout", ""), nl=False)
-        typer.echo(results[0].results.get("stderr", ""), nl=False, err=True)
-    else:
-        print_results(results, form)
+        inform(_running(queued), detail=True)
+    results = _results(client, queued, limit, hidden=True)
+    print_outputs(results, form)
     _check(results)
 
 
 def _units_of(client: JujuClient, application: str) -> list[str]:
-    known = client.status()["applications"]
-    if application not in known:
+    status = client.status()
+    if application not in status["applications"]:
         raise CommandError(f'application "{application}" not found')
-    return list(known[application].get("units", {}))
+    return [unit for unit in units_of(status) if unit.rpartition("/")[0] == application]
 
 
 def _unscheduled(queued: Queued) -> None:
     """Say what could not be scheduled, which Juju tells and forgives."""
-    if queued.errors:
-        what = "some" if queued.tasks else "any"
-        errors = "\n".join(queued.errors.values())
-        inform(f"Operation failed to schedule {what} tasks:\n{errors}")
+    errors = "\n".join(queued.errors.values())
+    if not queued.tasks:
+        inform(f"Operation {queued.operation} failed to schedule any tasks:\n{errors}")
+    elif errors:
+        inform(f"Some actions could not be scheduled:\n{errors}\n\n")
 
 
 def _scheduled(queued: Queued) -> None:
@@ -137,52 +161,56 @@ def _scheduled(queued: Queued) -> None:
     if len(tasks) == 1:
         inform(f"Scheduled operation {number} with task {tasks[0]}")
     else:
-        inform(_listed("Scheduled", queued))
+        inform(f"Scheduled operation {number} with {len(tasks)} tasks")
+        emit({unit: {"id": task} for unit, task in queued.tasks.items()}, Format.YAML)
     inform(f"Check operation status with 'juju show-operation {number}'")
     which = tasks[0] if len(tasks) == 1 else "<id>"
     inform(f"Check task status with 'juju show-task {which}'")
 
 
-def _listed(done: str, queued: Queued) -> str:
-    """The operation with its tasks, each in a line."""
+def _running(queued: Queued) -> str:
+    """The operation with its tasks, each in a line, and an empty one."""
     plural = "s" * (len(queued.tasks) > 1)
-    first = f"{done} operation {queued.operation} with {len(queued.tasks)} task{plural}"
+    first = f"Running operation {queued.operation} with {len(queued.tasks)} task{plural}"
     tasks = queued.tasks.items()
     return "\n".join(
-        [first, *(f"  - task {task} on unit-{unit.replace('/', '-')}" for unit, task in tasks)]
+        [first, *(f"  - task {task} on unit-{unit.replace('/', '-')}" for unit, task in tasks), ""]
     )
 
 
-def _results(client: JujuClient, queued: Queued, timeout: float | None) -> list[ActionResult]:
-    """How the tasks ended.
+def _results(
+    client: JujuClient, queued: Queued, timeout: float | None, *, hidden: bool = False
+) -> list[ActionResult]:
+    """How the tasks ended; what one that is alone logs is told as it comes.
 
     Raises:
         CommandError: some have not ended in `timeout` seconds.
     """
-
-    def ended(task: str) -> ActionResult | None:
+    deadline = timeout and time.monotonic() + timeout
+    told = _told if len(queued.tasks) == 1 else _untold
+    found: list[ActionResult] = []
+    for number, task in enumerate(queued.tasks.values()):
+        inform(f"Waiting for task {task}...\n", detail=hidden)
+        left = deadline and max(deadline - time.monotonic(), 0.001)
         try:
-            return client.ended(task, timeout, _told)
+            found.append(client.ended(task, left, told))
         except TimeoutExpiredError:
-            return None
-
-    if not queued.tasks:
-        return []
-    with ThreadPoolExecutor(len(queued.tasks)) as threads:
-        found = dict(zip(queued.tasks, threads.map(ended, queued.tasks.values()), strict=True))
-    late = [f"unit {unit}" for unit, result in found.items() if result is None]
-    if late:
-        raise CommandError(f"timed out waiting for results from: {', '.join(late)}")
-    return [result for result in found.values() if result is not None]
+            late = ", ".join(f"unit {unit}" for unit in [*queued.tasks][number:])
+            raise CommandError(f"timed out waiting for results from: {late}") from None
+    return found
 
 
 def _check(results: Iterable[ActionResult]) -> None:
     """Complain about the tasks that failed, as Juju does."""
-    codes = {result.id: as_task(result)["results"]["return-code"] for result in results}
+    codes = {r.id: r.results.get("return-code", int(r.status != "completed")) for r in results}
     failed = [f' - id "{number}" with return code {c}' for number, c in codes.items() if c]
     if failed:
         tasks = "\n".join(failed)
-        raise CommandError(f"the following task{'s' * (len(failed) > 1)} failed:\n{tasks}\n")
+        plural = "s" * (len(failed) > 1)
+        raise CommandError(
+            f"the following task{plural} failed:\n{tasks}\n\n"
+            f"use 'juju show-task' to inspect the failure{plural}\n"
+        )
 
 
 def _told(line: str) -> None:
@@ -190,32 +218,8 @@ def _told(line: str) -> None:
     inform(f"{time.strftime('%H:%M:%S')} {line}")
 
 
-def print_results(results: Sequence[ActionResult], form: Format) -> None:
-    """Print what tasks gave."""
-    if form is not Format.PLAIN or len(results) > 1:
-        emit(
-            {result.unit: as_task(result) for result in results},
-            Format.YAML if form is Format.PLAIN else form,
-        )
-        return
-    for result in results:
-        if shown := {k: v for k, v in result.results.items() if k != "return-code"}:
-            emit(shown, Format.YAML)
-        if result.message:
-            typer.echo(result.message, err=True)
-
-
-def as_task(result: ActionResult) -> dict[str, Any]:
-    """A task in the shape of `juju run --format json`."""
-    code = 0 if result.status == "completed" else 1
-    return {
-        "id": result.id,
-        **({"log": list(result.log)} if result.log else {}),
-        **({"message": result.message} if result.message else {}),
-        "results": {"return-code": code, **result.results},
-        "status": result.status,
-        "unit": result.unit,
-    }
+def _untold(_: str) -> None:
+    """Leave what one of several actions logs to the results."""
 
 
 def _params(file: Path | None, pairs: Iterable[str], text: bool) -> dict[str, Any]:
@@ -230,14 +234,16 @@ def _params(file: Path | None, pairs: Iterable[str], text: bool) -> dict[str, An
             raise CommandError(f"{file}: expected a mapping of parameters")
         params |= cast("dict[str, Any]", loaded or {})
     for pair in pairs:
-        key, _, value = pair.partition("=")
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise UsageError(f'argument "{pair}" must be of the form key.key.key...=value')
         _put(params, key, value if text else _yaml(value))
     return params
 
 
 def _put(params: dict[str, Any], key: str, value: Any) -> None:
     if not _KEY.fullmatch(key):
-        raise CommandError(
+        raise UsageError(
             f'key "{key}" must start and end with lowercase alphanumeric, and contain only '
             "lowercase alphanumeric and hyphens"
         )

@@ -9,12 +9,24 @@ import typer
 
 from machine.cli_change import (
     AttachOption,
+    BindOption,
+    bindings,
     check_placement,
     config_options,
     listed,
     pairs,
 )
-from machine.console import CommandError, ModelOption, agent, inform, units_of
+from machine.console import (
+    APPLICATION,
+    UNIT,
+    CommandError,
+    ModelOption,
+    UsageError,
+    agent,
+    confirm,
+    inform,
+    units_of,
+)
 from machine.juju_client import JujuClient
 
 _Application = Annotated[str, typer.Argument(help="The application.")]
@@ -39,7 +51,7 @@ def add_unit(
     """Add units to an application."""
     storages = listed(attach_storage)
     if storages and num_units != 1:
-        raise CommandError("--attach-storage cannot be used with -n")
+        raise UsageError("--attach-storage cannot be used with -n")
     check_placement(to)
     agent(model).add_unit(application, num_units, storages)
 
@@ -57,9 +69,11 @@ def remove_unit(
     """Remove units; their hooks run first."""
     if num_units is not None:
         raise CommandError("--num-units is not offered on this host: it is for Kubernetes")
+    _check_no_wait(no_wait, force)
     client = agent(model)
     _check_units(client, units)
-    if _agreed([f"will remove unit {unit}" for unit in units], no_prompt, dry_run):
+    lines = [f"will remove unit {unit}" for unit in units]
+    if _agreed("unit", lines, no_prompt, dry_run):
         for unit in units:
             client.remove_unit(unit, force)
 
@@ -74,6 +88,10 @@ def remove_application(
     dry_run: _DryRun = False,
 ) -> None:
     """Remove applications; their hooks run first."""
+    for application in applications:
+        if not APPLICATION.fullmatch(application):
+            raise UsageError(f'invalid application name "{application}"')
+    _check_no_wait(no_wait, force)
     client = agent(model)
     known = client.status()["applications"]
     lines: list[str] = []
@@ -83,18 +101,23 @@ def remove_application(
         units = known[application].get("units", {})
         lines += [f"will remove application {application}"]
         lines += [f"- will remove unit {unit}" for unit in units]
-    if _agreed(lines, no_prompt, dry_run):
+    if _agreed("application", lines, no_prompt, dry_run):
         for application in applications:
             client.remove_application(application, force)
 
 
-def _agreed(lines: list[str], no_prompt: bool, dry_run: bool) -> bool:
+def _check_no_wait(no_wait: bool, force: bool) -> None:
+    if no_wait and not force:
+        raise UsageError("--no-wait without --force not valid")
+
+
+def _agreed(what: str, lines: list[str], no_prompt: bool, dry_run: bool) -> bool:
     """Say what will be done, and whether it shall be."""
     for line in lines:
         typer.echo(line)
     if dry_run or no_prompt:
         return not dry_run
-    typer.confirm("\nContinue", abort=True)
+    confirm(f"{what} removal", "\nContinue")
     return True
 
 
@@ -102,6 +125,8 @@ def _check_units(client: JujuClient, units: list[str]) -> None:
     applications = client.status()["applications"].values()
     principals = {unit for a in applications for unit in a.get("units", {})}
     for unit in units:
+        if not UNIT.fullmatch(unit):
+            raise CommandError(f'invalid unit name "{unit}"')
         if unit in principals:
             continue
         if unit in units_of(client.status()):
@@ -115,14 +140,16 @@ def remove_relation(
     force: Annotated[bool, typer.Option("--force", help="Accepted.")] = False,
 ) -> None:
     """Remove a relation, named by its ends or its id; the units' hooks run first."""
+    if len(ends) == 1 and not ends[0].isdecimal():
+        raise UsageError(f'relation ID "{ends[0]}" not valid')
+    if len(ends) > 2:
+        raise UsageError("a relation must involve two applications")
     client = agent(model)
-    if len(ends) == 1 and ends[0].isdigit():
+    if len(ends) == 1:
         known = {str(r.id): r for r in client.relations() if len(r.endpoints) == 2}
         if ends[0] not in known:
             raise CommandError(f'relation "{ends[0]}" not found')
         ends = list(known[ends[0]].endpoints)
-    if len(ends) != 2:
-        raise CommandError("a relation must involve two applications")
     client.remove_relation(*ends)
 
 
@@ -136,9 +163,14 @@ def refresh(
         list[str] | None, typer.Option("--config", help="KEY=VALUE or file.")
     ] = None,
     resource: Annotated[list[str] | None, typer.Option("--resource", help="NAME=FILE.")] = None,
-    trust: Annotated[bool, typer.Option("--trust", help="Let it see credentials.")] = False,
+    bind: BindOption = None,
+    trust: Annotated[
+        bool | None, typer.Option("--trust/--no-trust", help="Let it see credentials.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Accepted.")] = False,
-    force_base: Annotated[bool, typer.Option("--force-base", help="Accepted.")] = False,
+    force_base: Annotated[
+        bool, typer.Option("--force-base", "--force-series", help="Accepted.")
+    ] = False,
     force_units: Annotated[bool, typer.Option("--force-units", help="Accepted.")] = False,
     base: Annotated[str | None, typer.Option("--base", help="Accepted.")] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="Not offered.")] = None,
@@ -157,11 +189,24 @@ def refresh(
         )
     files = {name: str(Path(file).resolve()) for name, file in pairs(resource or ()).items()}
     options = config_options(config or (), application)
+    bindings(bind or "")
     client = agent(model)
     charm = client.refresh(application, path.resolve(), options, files)
-    if trust:
-        client.trust(application, True)
+    if trust is not None:
+        client.trust(application, trust)
     inform(f'Added local charm "{charm}" to the model')
+
+
+def attach_resource(
+    application: _Application,
+    resource: Annotated[str, typer.Argument(metavar="NAME=FILE", help="Its new file.")],
+    model: ModelOption = None,
+) -> None:
+    """Give an application another file for a resource; its units get upgrade-charm."""
+    name, separator, file = resource.partition("=")
+    if not (name and separator and file):
+        raise UsageError(f'expected name=file, got "{resource}"')
+    agent(model).attach_resource(application, name, Path(file).resolve())
 
 
 def expose(

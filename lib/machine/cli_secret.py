@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit
+from machine.console import (
+    CommandError,
+    Format,
+    FormatOption,
+    ModelOption,
+    UsageError,
+    agent,
+    emit,
+)
 from machine.tabular import table
 
 _Secret = Annotated[str, typer.Argument(metavar="ID|NAME", help="The secret.")]
@@ -24,7 +32,7 @@ def add_secret(
     """Add a secret of the model."""
     content = _content(words or (), file)
     if not content:
-        raise CommandError("missing secret value or filename")
+        raise UsageError("missing secret value or filename")
     typer.echo(agent(model).add_secret(name, content, info))
 
 
@@ -107,8 +115,11 @@ def show_secret(
     form: FormatOption = Format.YAML,
 ) -> None:
     """Show a secret."""
-    if revisions and (reveal or revision is not None):
-        raise CommandError("specify either --revisions or --reveal and --revision, not both")
+    for option, given in (("--reveal", reveal), ("--revision", revision is not None)):
+        if revisions and given:
+            raise UsageError(f"specify either --revisions or {option} but not both")
+    if revision is not None and revision < 1:
+        raise UsageError("revision must be a positive integer")
     found = agent(model).juju_secret(secret, revision, reveal, revisions)
     for shown in found.values():
         if form is not Format.JSON and "content" in shown:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -14,10 +13,12 @@ import typer
 
 from machine.client import LogLine, RelationRecord
 from machine.console import (
+    UNIT,
     CommandError,
     Format,
     FormatOption,
     ModelOption,
+    UsageError,
     agent,
     duration,
     emit,
@@ -47,8 +48,7 @@ _BRIEF = {
     **dict.fromkeys(("oneline", "short", "line"), format_oneline),
 }
 _Names = list[str] | None
-_UNIT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*/(0|[1-9]\d*)")
-_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def version(
@@ -139,10 +139,10 @@ def show_unit(
     form: FormatOption = Format.YAML,
 ) -> None:
     """Show units with their relations and what those hold."""
-    if related_unit and not _UNIT.fullmatch(related_unit):
-        raise CommandError(f"related unit name {related_unit} not valid")
-    if wrong := [unit for unit in units if not _UNIT.fullmatch(unit)]:
-        raise CommandError(f"unit name{'s' * (len(wrong) > 1)} {', '.join(wrong)} not valid")
+    if related_unit and not UNIT.fullmatch(related_unit):
+        raise UsageError(f"related unit name {related_unit} not valid")
+    if wrong := [unit for unit in units if not UNIT.fullmatch(unit)]:
+        raise UsageError(f"unit name{'s' * (len(wrong) > 1)} {', '.join(wrong)} not valid")
     client = agent(model)
     shown: dict[str, Any] = {}
     for unit in units:
@@ -189,8 +189,8 @@ def debug_log(
     exclude: Annotated[_Names, typer.Option("--exclude", "-x", help="Not these.")] = None,
     include_module: Annotated[_Names, typer.Option("--include-module")] = None,
     exclude_module: Annotated[_Names, typer.Option("--exclude-module")] = None,
-    include_labels: Annotated[_Names, typer.Option(help="Not offered: none has any.")] = None,
-    exclude_labels: Annotated[_Names, typer.Option(help="Accepted: none has any.")] = None,
+    include_label: Annotated[_Names, typer.Option(help="Not offered: none has any.")] = None,
+    exclude_label: Annotated[_Names, typer.Option(help="Accepted: none has any.")] = None,
     level: Annotated[str, typer.Option("--level", "-l", help="This one or graver.")] = "",
     limit: Annotated[int, typer.Option("--limit", help="Only the last so many.")] = 0,
     lines: Annotated[
@@ -209,11 +209,14 @@ def debug_log(
 ) -> None:
     """Print the log of the charms and the agent; where output is a terminal, follow it."""
     if tail and no_tail:
-        raise CommandError("setting --tail and --no-tail not valid")
+        raise UsageError("setting --tail and --no-tail not valid")
+    if no_tail and retry:
+        raise UsageError("setting --no-tail and --retry not valid")
     if level.upper() not in ("", *_LEVELS):
-        raise CommandError(f'level value "{level}" is not one of "TRACE", "DEBUG", "INFO", ...')
-    if include_labels:
-        raise CommandError("--include-labels is not offered on this host: no line has a label")
+        known = ", ".join(f'"{known}"' for known in _LEVELS)
+        raise UsageError(f'level value "{level}" is not one of {known}')
+    if include_label:
+        raise CommandError("--include-label is not offered on this host: no line has a label")
     follow = not no_tail and not limit and (tail or sys.stdout.isatty())
     backlog = lines if lines is not None else 10 if follow else None
     found = agent(model).debug_log(

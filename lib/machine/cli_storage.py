@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from machine.console import CommandError, Format, FormatOption, ModelOption, agent, emit, inform
+from machine.console import (
+    CommandError,
+    Format,
+    FormatOption,
+    ModelOption,
+    UsageError,
+    agent,
+    check_unit_names,
+    emit,
+    inform,
+)
 from machine.tabular import attachments, table
 
 _Storages = Annotated[list[str], typer.Argument(metavar="STORAGE...", help="Which, e.g. data/0.")]
@@ -21,7 +31,7 @@ def storage(
 ) -> None:
     """List the instances of storage."""
     if filesystem and volume:
-        raise CommandError("--filesystem and --volume can not be used together")
+        raise UsageError("--filesystem and --volume can not be used together")
     found: dict[str, Any] = agent(model).status()["storage"]
     wanted = "filesystem" if filesystem else "block" if volume else ""
     instances = {
@@ -57,13 +67,23 @@ def show_storage(
     emit({name: found[name] for name in storages}, form)
 
 
-def storage_pools(model: ModelOption = None, form: FormatOption = Format.TABULAR) -> None:
+def storage_pools(
+    model: ModelOption = None,
+    form: FormatOption = Format.TABULAR,
+    names: Annotated[list[str] | None, typer.Option("--name", help="Only these.")] = None,
+    providers: Annotated[list[str] | None, typer.Option("--provider", help="Only theirs.")] = None,
+) -> None:
     """List where storage comes from: this host's file system, and files of it as devices."""
     # Here, for the other commands start faster without it.
     from machine.storage import POOLS
 
     agent(model).status()
-    found = {pool: {"provider": pool} for pool in sorted(set(POOLS.values()))}
+    wanted = {name for text in (*(names or ()), *(providers or ())) for name in text.split(",")}
+    found = {
+        pool: {"provider": pool}
+        for pool in sorted(set(POOLS.values()))
+        if not wanted or pool in wanted
+    }
     if form in (Format.JSON, Format.YAML):
         emit(found, form)
     else:
@@ -77,6 +97,7 @@ def add_storage(
     model: ModelOption = None,
 ) -> None:
     """Give a unit more storage."""
+    check_unit_names([unit])
     client = agent(model)
     for text in directives:
         name, _, directive = text.partition("=")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from machine.cli_run import as_task, by_operation, print_results
+from machine.cli_run import by_operation
 from machine.client import ChangeError, TimeoutExpiredError, action_result
 from machine.console import (
     CommandError,
     Format,
     FormatOption,
     ModelOption,
+    UsageError,
     agent,
     duration,
     emit,
@@ -23,6 +23,7 @@ from machine.console import (
 )
 from machine.juju_client import JujuClient
 from machine.tabular import table
+from machine.task_output import as_task, moment, print_results, timing
 
 _Names = list[str] | None
 _Wait = Annotated[
@@ -30,8 +31,7 @@ _Wait = Annotated[
 ]
 _Watch = Annotated[bool, typer.Option("--watch", help="Wait for its end.")]
 _Utc = Annotated[bool, typer.Option("--utc", help="Accepted.")]
-_TASK = re.compile(r"0|[1-9]\d*")
-_RUNNING = ("pending", "running", "aborting")
+_NUMBER = re.compile(r"0|[1-9]\d*")
 
 
 def actions(
@@ -97,9 +97,11 @@ def operations(
     if form in (Format.JSON, Format.YAML):
         emit({number: _operation(tasks) for number, tasks in last.items()}, form)
         return
+    if not last:
+        inform("no matching operations")
+        return
     header = ("ID", "Status", "Started", "Finished", "Task IDs", "Summary")
-    shown = table(header, [_row(number, tasks) for number, tasks in last.items()])
-    typer.echo(shown or "no matching operations", err=not shown)
+    typer.echo(table(header, [_row(number, tasks) for number, tasks in last.items()]))
 
 
 def _words(texts: _Names) -> set[str]:
@@ -129,6 +131,8 @@ def show_operation(
 ) -> None:
     """Show an operation."""
     waits, limit = _patience(wait, watch)
+    if not _NUMBER.fullmatch(number):
+        raise UsageError(f'operation ID "{number}" not valid')
     client = agent(model)
     tasks = by_operation(client.juju_actions()).get(number)
     if tasks is None:
@@ -158,18 +162,16 @@ def show_task(
     if number not in found:
         raise CommandError(f'task "{number}" not found')
     result = action_result(found[number])
-    if form is not Format.PLAIN:
-        emit({**as_task(result), "timing": _timing(found[number])}, form)
-    elif result.status in _RUNNING:
-        typer.echo(f'task "{number}" is {result.status}', err=True)
-    else:
+    if form is Format.PLAIN:
         print_results([result], form)
+    else:
+        emit(as_task(result), form)
 
 
 def _patience(wait: str | None, watch: bool) -> tuple[bool, float | None]:
     """Whether to wait for an end, and for how many seconds; None is as long as it takes."""
     if watch and wait is not None:
-        raise CommandError("specify either --watch or --wait but not both")
+        raise UsageError("specify either --watch or --wait but not both")
     if watch or wait is None:
         return watch, None
     limit = duration(wait.removeprefix("-"))
@@ -177,8 +179,8 @@ def _patience(wait: str | None, watch: bool) -> tuple[bool, float | None]:
 
 
 def _check_task(number: str) -> None:
-    if not _TASK.fullmatch(number):
-        raise CommandError(f'task ID "{number}" not valid')
+    if not _NUMBER.fullmatch(number):
+        raise UsageError(f'task ID "{number}" not valid')
 
 
 def _until_ended(client: JujuClient, number: str, timeout: float | None) -> None:
@@ -218,7 +220,7 @@ def _cancelled(client: JujuClient, number: str) -> dict[str, Any]:
     ended = task["completed"]
     return {
         "action": task["name"],
-        "completed at": "n/a" if ended is None else _time(ended).removesuffix(" +0000 UTC"),
+        "completed at": "n/a" if ended is None else moment(ended).removesuffix(" +0000 UTC"),
         "id": task["id"],
         "status": task["status"],
         "unit": task["unit"],
@@ -239,7 +241,6 @@ def _operation(tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             task["id"]: {
                 "host": task["unit"],
                 **as_task(action_result(task)),
-                "timing": _timing(task),
             }
             for task in tasks
         },
@@ -261,30 +262,18 @@ def _summary(tasks: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _row(number: str, tasks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    timing = _timing_of_all(tasks)
-    moments = timing.get("started", ""), timing.get("completed", "")
-    ids = ",".join(task["id"] for task in tasks)
+    times = _timing_of_all(tasks)
+    # In a table without zone, and with so many ids (cmd/juju/action/listoperations.go).
+    moments = (times.get(key, "")[:19].replace(" ", "T") for key in ("started", "completed"))
+    ids = ",".join(task["id"] for task in tasks[:5]) + "..." * (len(tasks) > 5)
     return number, _status(tasks), *moments, ids, _summary(tasks)
 
 
 def _timing_of_all(tasks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     first = {key: min(_known(tasks, key), default=None) for key in ("enqueued", "started")}
     ended = list(_known(tasks, "completed"))
-    return _times({**first, "completed": max(ended) if len(ended) == len(tasks) else None})
+    return timing({**first, "completed": max(ended) if len(ended) == len(tasks) else None})
 
 
 def _known(tasks: Sequence[Mapping[str, Any]], key: str) -> Iterator[float]:
     return (task[key] for task in tasks if task[key] is not None)
-
-
-def _timing(task: Mapping[str, Any]) -> dict[str, str]:
-    return _times({key: task[key] for key in ("enqueued", "started", "completed")})
-
-
-def _times(moments: Mapping[str, float | None]) -> dict[str, str]:
-    return {key: _time(moment) for key, moment in moments.items() if moment is not None}
-
-
-def _time(seconds: float) -> str:
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S +0000 UTC")

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
@@ -67,7 +67,11 @@ _KINDS: Mapping[str, type[Error]] = {
 
 @dataclass(frozen=True)
 class ActionResult:
-    """How an action ended: `status` is completed, failed, cancelled or aborted."""
+    """How an action ended: `status` is completed, failed, cancelled or aborted.
+
+    `times` are those it was enqueued, started and completed at, `logged` those of the lines of its
+    log, in seconds since the epoch.
+    """
 
     status: str
     results: Mapping[str, Any]
@@ -75,6 +79,8 @@ class ActionResult:
     log: Sequence[str]
     id: str
     unit: str
+    times: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    logged: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ def action_result(answer: Mapping[str, Any]) -> ActionResult:
         answer["log"],
         answer["id"],
         answer["unit"],
+        {key: answer[key] for key in ("enqueued", "started", "completed")},
+        answer["logged"],
     )
 
 
@@ -168,6 +176,7 @@ class Client:
         overlays: Sequence[Path] = (),
         dry_run: bool = False,
         storage: Sequence[str] = (),
+        new: str = "",
     ) -> list[str]:
         """Bring the model to what a bundle says; it is verified whole first.
 
@@ -176,13 +185,15 @@ class Client:
             overlays: files merged over it, in order.
             dry_run: change nothing.
             storage: that was detached, for the one new unit there is.
+            new: an application that there must not be yet.
 
         Returns:
             A line for each thing that changed; none if all was there already.
 
         Raises:
             BundleError: something in it is wrong; nothing has changed.
-            ChangeError: the unit has no use for the storage; nothing has changed.
+            ChangeError: the unit has no use for the storage, or there is the application; nothing
+                has changed.
         """
         return self._call(
             "deploy",
@@ -190,6 +201,7 @@ class Client:
             overlays=[str(overlay.absolute()) for overlay in overlays],
             dry_run=dry_run,
             storage=list(storage),
+            **({"new": new} if new else {}),
         )
 
     def remove_application(self, app: str, force: bool = False) -> None:

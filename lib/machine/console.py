@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Generator, Mapping
+import re
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +36,19 @@ _TOLD = _Told()
 
 class CommandError(Exception):
     """A command failed; the message is what Juju would print after `ERROR`."""
+
+    code = 1
+    """What the command exits with."""
+
+
+class UsageError(CommandError):
+    """A command makes no sense, whatever the model is.
+
+    Juju's commands look for that in `Init`, before they ask anyone, and exit with 2 (juju/cmd,
+    cmd.go).
+    """
+
+    code = 2
 
 
 class Format(StrEnum):
@@ -132,6 +146,24 @@ def _socket() -> Path:
     return Path(socket)
 
 
+APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
+"""The name of an application."""
+
+UNIT = re.compile(rf"{APPLICATION.pattern}/(0|[1-9]\d*)")
+"""The name of a unit."""
+
+
+def check_unit_names(names: Iterable[str]) -> None:
+    """Refuse what cannot be the name of a unit.
+
+    Raises:
+        UsageError: one cannot.
+    """
+    for name in names:
+        if not UNIT.fullmatch(name):
+            raise UsageError(f'unit name "{name}" not valid')
+
+
 def units_of(status: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """All units of a status by name, subordinates after their principals."""
     found: dict[str, dict[str, Any]] = {}
@@ -158,21 +190,53 @@ def inform(message: str, *, detail: bool = False) -> None:
         typer.echo(message, err=True)
 
 
+def confirm(what: str, question: str) -> None:
+    """Ask the user, who may not be there to answer.
+
+    Raises:
+        CommandError: the answer is not yes.
+    """
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise CommandError(f"{what}: aborted")
+
+
 def emit(value: Any, form: Format) -> None:
     """Print a value as JSON or YAML."""
     if form is Format.JSON:
         typer.echo(json.dumps(value))
     else:
-        typer.echo(yaml.safe_dump(value, sort_keys=False).rstrip("\n"))
+        typer.echo(in_yaml(value).rstrip("\n"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as such, as Go's YAML does."""
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    tag = "tag:yaml.org,2002:str"
+    return dumper.represent_scalar(tag, text, style)  # pyright: ignore[reportUnknownMemberType]
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def in_yaml(value: Any) -> str:
+    """A value as YAML."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
 
 
 def duration(text: str) -> float:
     """Seconds of a duration as Go writes it, e.g. `90s`, `1m30s`, `0`.
 
     Raises:
-        CommandError: it is none.
+        UsageError: it is none.
     """
     try:
         return seconds(text)
     except ValueError as e:
-        raise CommandError(str(e)) from None
+        raise UsageError(str(e)) from None

@@ -65,21 +65,38 @@ class Flags:
         return found
 
     def _flag(self, word: str, rest: list[str], found: Arguments) -> None:
+        if word[1] != "-" and word[2:3] not in ("", "="):
+            # After a letter comes its value, or the next letter.
+            switch = self.short.get(word[1], word[1]) in self.switches
+            rest.insert(0, f"-{word[2:]}" if switch else word[2:])
+            word = word[:2]
         given, separator, value = word.lstrip("-").partition("=")
         name = self.short.get(given, given)
         if name in self.switches:
-            found.switches[name] = _boolean(given, value) if separator else True
+            found.switches[name] = _switch(given, value) if separator else True
         elif name not in self.values:
-            raise UsageError(f"flag provided but not defined: {word.partition('=')[0]}")
+            raise UsageError(f"option provided but not defined: {word.partition('=')[0]}")
         elif separator:
             found.values[name] = value
         elif rest:
             found.values[name] = rest.pop(0)
         else:
-            raise UsageError(f"flag needs an argument: {word}")
+            raise UsageError(f"option needs an argument: {word}")
 
 
-def _boolean(name: str, value: str) -> bool:
+def _switch(name: str, value: str) -> bool:
+    try:
+        return boolean(value)
+    except ValueError as e:
+        raise UsageError(f'invalid value "{value}" for option --{name}: {e}') from None
+
+
+def boolean(value: str) -> bool:
+    """A truth as Go reads it (strconv.ParseBool).
+
+    Raises:
+        ValueError: it is none.
+    """
     if value not in _TRUE | _FALSE:
-        raise UsageError(f'invalid value "{value}" for flag --{name}: not a boolean')
+        raise ValueError("not a boolean")
     return value in _TRUE

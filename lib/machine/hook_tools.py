@@ -103,6 +103,11 @@ def _flags(switches: str = "", values: str = "", **short: str) -> Flags:
     return Flags(frozenset(switches.split()), names, {**_FORMAT, **short})
 
 
+def _quoted(words: Sequence[str]) -> str:
+    """Words as Go prints a list of them."""
+    return f"[{' '.join(json.dumps(word) for word in words)}]"
+
+
 # ---- the unit
 
 
@@ -126,22 +131,24 @@ def _juju_log(call: Call) -> None:
     if call.arguments.switch("debug"):
         level = "DEBUG"
     if not call.arguments.positionals:
-        raise ToolError("no message specified")
+        raise UsageError("no message specified")
     call.host.log(call.context, level.upper(), " ".join(call.arguments.positionals))
 
 
 def _status_set(call: Call) -> None:
     status, *message = call.arguments.positionals or [""]
     if status not in ("maintenance", "blocked", "waiting", "active"):
-        raise ToolError(
+        raise UsageError(
             f'invalid status "{status}", expected one of [maintenance blocked waiting active]'
             if status
             else "invalid args, require <status> [message]",
         )
+    if message[1:]:
+        raise UsageError(f"unrecognized args: {_quoted(message[1:])}")
     app = call.arguments.switch("application")
     if app and not call.context.leader:
         raise ToolError("this unit is not the leader")
-    call.host.set_status(call.context, status, " ".join(message), app=app)
+    call.host.set_status(call.context, status, "".join(message), app=app)
 
 
 def _status_get(call: Call) -> Any:
@@ -158,7 +165,7 @@ def _status_get(call: Call) -> Any:
 
 def _application_version_set(call: Call) -> None:
     if len(call.arguments.positionals) != 1:
-        raise ToolError("no version specified")
+        raise UsageError("no version specified")
     call.host.set_version(call.context, call.arguments.positionals[0])
 
 
@@ -179,7 +186,7 @@ def _juju_reboot(call: Call) -> None:
     if call.context.hook.action:
         raise ToolError("juju-reboot is not supported when running an action.")
     if call.arguments.positionals:
-        raise UsageError(f"unrecognized args: {call.arguments.positionals}")
+        raise UsageError(f"unrecognized args: {_quoted(call.arguments.positionals)}")
     call.host.reboot(call.context, now=call.arguments.switch("now"))
 
 
@@ -195,7 +202,7 @@ def _unit_get(call: Call) -> str:
 def _resource_get(call: Call) -> Any:
     name = call.arguments.first()
     if name is None:
-        raise ToolError("missing required resource name")
+        raise UsageError("missing required resource name")
     resources = call.context.draft.applications[call.context.application].resources
     if name not in resources:
         raise ToolError(f'could not download resource: resource "{name}" not found')
@@ -228,7 +235,7 @@ def _relation_get(call: Call) -> Any:
     relation = call.relation()
     key, owner, *rest = [*call.arguments.positionals, "", ""]
     if any(rest):
-        raise UsageError(f"unrecognized args: {rest[:1]}")
+        raise UsageError(f"unrecognized args: {_quoted(rest[:-2])}")
     app = call.arguments.switch("app")
     owner = owner or (call.context.hook.remote_app if app else call.context.hook.remote_unit)
     if not owner:
@@ -265,7 +272,7 @@ def _relation_model_get(call: Call) -> Any:
 def _network_get(call: Call) -> Any:
     binding = call.arguments.first()
     if binding is None:
-        raise ToolError("no arguments specified")
+        raise UsageError("no arguments specified")
     charm = call.context.draft.applications[call.context.application].charm
     if binding not in {*charm.endpoints, *charm.extra_bindings}:
         raise ToolError(f'no network config found for binding "{binding}"')
@@ -288,11 +295,11 @@ def _port(text: str, endpoints: str | None) -> Port:
         return Port("icmp", endpoints=names)
     found = re.fullmatch(r"(\d+)(?:-(\d+))?(?:/(tcp|udp))?", text)
     if not found:
-        raise ToolError(f'expected <port>[/<protocol>] or <from>-<to>[/<protocol>], got "{text}"')
+        raise UsageError(f'expected <port>[/<protocol>] or <from>-<to>[/<protocol>], got "{text}"')
     first = int(found[1])
     last = int(found[2] or first)
     if not 1 <= first <= last <= 65535:
-        raise ToolError(f'invalid port range "{text}"')
+        raise UsageError(f'invalid port range "{text}"')
     return Port(found[3] or "tcp", first, last, names)
 
 
@@ -341,7 +348,7 @@ def _storage_add(call: Call) -> None:
     for word in call.arguments.positionals:
         name, _, count = word.partition("=")
         if count and not count.isdigit():
-            raise ToolError(f'cannot parse "{word}": expected <storage>=<count>')
+            raise UsageError(f'cannot parse "{word}": expected <storage>=<count>')
         call.context.add_storage(name, int(count or 1))
 
 
@@ -388,14 +395,14 @@ def _action_set(call: Call) -> None:
     for word in call.arguments.positionals:
         key, separator, value = word.partition("=")
         if not separator:
-            raise ToolError(f'argument "{word}" must be of the form key...=value')
+            raise UsageError(f'argument "{word}" must be of the form key...=value')
         if not _RESULT_KEY.fullmatch(key):
-            raise ToolError(
+            raise UsageError(
                 f'key "{key}" must start and end with lowercase alphanumeric, '
                 "and contain only lowercase alphanumeric, hyphens and periods"
             )
         if key.partition(".")[0] in _RESERVED:
-            raise ToolError(f'cannot set reserved action key "{key}"')
+            raise UsageError(f'cannot set reserved action key "{key}"')
         _put(call.context.results, key.split("."), value)
 
 

@@ -452,7 +452,8 @@ class Hooks:
         """Add to the running action's log, at once."""
         model = self._store.model
         action = model.actions[context.hook.action]
-        self._store.commit(model.with_action(replace(action, log=(*action.log, message))))
+        log, logged = (*action.log, message), (*action.logged, time.time())
+        self._store.commit(model.with_action(replace(action, log=log, logged=logged)))
 
     def _log_unit(self, unit: str, level: str, source: str, message: str) -> None:
         entity = f"unit-{dashed(unit)}"

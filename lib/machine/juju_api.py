@@ -95,6 +95,10 @@ def methods(
         store.commit(model)
         return name
 
+    def attach_resource(application: str, name: str, file: str) -> None:
+        files = {name: file}
+        store.commit(changes.set_resources(store.model, application, files, time.time()))
+
     def juju_model_config() -> dict[str, Any]:
         return model_config.described(store.model, JUJU_VERSION)
 
@@ -126,6 +130,7 @@ def methods(
         set_model_constraints,
         juju_actions,
         juju_charm_actions,
+        attach_resource,
         juju_config,
         juju_application,
         juju_unit,

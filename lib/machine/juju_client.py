@@ -184,6 +184,14 @@ class JujuClient(Client):
             resources=dict(resources),
         )
 
+    def attach_resource(self, application: str, name: str, file: Path) -> None:
+        """Give an application another file for a resource; its units get upgrade-charm.
+
+        Raises:
+            ChangeError: no such application, resource or file.
+        """
+        self._call("attach_resource", application=application, name=name, file=str(file))
+
     def juju_charm_actions(self, application: str) -> dict[str, Any]:
         """The actions of an application's charm, each with its JSON schema."""
         return self._call("juju_charm_actions", application=application)

@@ -21,6 +21,9 @@ _OPTIONS = {
 }
 """Type, default and names of each."""
 
+TAKES_VALUE = {name: kind is not bool for kind, _, names in _OPTIONS.values() for name in names}
+"""The names of all, and whether a value follows."""
+
 
 def with_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command with these options, which it need not know: it has no such log, and no login.

@@ -123,7 +123,8 @@ class Action:
 
     It is pending, running or aborting until it is completed, failed, cancelled or aborted.
 
-    `operation` is shared with the runs on other units that were asked for together.
+    `operation` is shared with the runs on other units that were asked for together. `logged` says
+    when each line of the log was written, in seconds since the epoch.
     """
 
     id: str
@@ -135,6 +136,7 @@ class Action:
     message: str = ""
     results: Mapping[str, object] = field(default_factory=dict[str, object])
     log: tuple[str, ...] = ()
+    logged: tuple[float, ...] = ()
     enqueued: float = 0.0
     started: float | None = None
     completed: float | None = None

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from machine import answers
 from machine.context import ToolError
 
-_KEY = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_KEY = re.compile(r"[a-z](?:-?[a-z0-9]){2,}")
+"""As core/secrets/createsecret.go has it: three characters at least."""
 
 
 def content(words: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:

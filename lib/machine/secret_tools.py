@@ -81,7 +81,7 @@ def _expiry(call: Call) -> float | None:
     try:
         moment = datetime.datetime.fromisoformat(given)
     except ValueError:
-        raise ToolError(f'expire time or duration "{given}" not valid') from None
+        raise UsageError(f'expire time or duration "{given}" not valid') from None
     return moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
 
 
@@ -173,6 +173,9 @@ SECRET_TOOLS: Mapping[str, tuple[Flags, Callable[[Call], Any]]] = {
     "secret-ids": (_flags(), _secret_ids),
     "secret-info-get": (_flags(values="label"), _secret_info_get),
     "secret-remove": (_flags(values="revision"), _secret_remove),
-    "secret-revoke": (_flags(values="relation app unit", r="relation"), _secret_revoke),
+    "secret-revoke": (
+        _flags(values="relation app unit", r="relation", application="app"),
+        _secret_revoke,
+    ),
     "secret-set": (_flags(values=_FIELDS), _secret_set),
 }

@@ -12,7 +12,8 @@ def select(status: Mapping[str, Any], patterns: Sequence[str]) -> dict[str, Any]
 
     A pattern matches the name of an application or a unit (`*` is any text), a workload's status
     (`blocked`), an open port (`80/tcp`), or what is `exposed`. An application has the units that
-    match, or all where it is itself that matches.
+    match, or all where it is itself that matches; a principal matches where its subordinate does.
+    `APP/leader` is the unit that leads.
     """
     if not patterns:
         return dict(status)
@@ -42,8 +43,11 @@ def _application(
 
 def _unit(name: str, unit: Mapping[str, Any], patterns: Sequence[str]) -> bool:
     lodgers = unit.get("subordinates", {})
+    application = name.partition("/")[0]
     return (
         _any(name, patterns)
+        or _any(application, patterns)
+        or (unit.get("leader", False) and f"{application}/leader" in patterns)
         or unit["workload-status"]["current"] in patterns
         or not set(unit.get("open-ports", ())).isdisjoint(patterns)
         or any(_unit(lodger, described, patterns) for lodger, described in lodgers.items())

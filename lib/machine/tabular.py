@@ -32,22 +32,25 @@ def format_tabular(status: Mapping[str, Any], relations: Iterable[tuple[str, ...
     applications = [_application_row(status, name) for name in sorted(status["applications"])]
     machines = [_machine_row(name, m) for name, m in sorted(status["machines"].items())]
     tables = (
-        table(_MODEL, [_model_row(status)]),
-        table(_SAAS, list(_saas_rows(status))),
-        table(_APPLICATIONS, applications),
-        table(_UNITS, list(_unit_rows(status))),
-        table(_MACHINES, machines),
-        table(_OFFERS, list(_offer_rows(status))),
-        table(_RELATIONS, sorted(relations)),
-        table(_STORAGE, list(_storage_rows(status))),
+        _section(_MODEL, [_model_row(status)]),
+        _section(_SAAS, list(_saas_rows(status))),
+        _section(_APPLICATIONS, applications),
+        _section(_UNITS, list(_unit_rows(status))),
+        _section(_MACHINES, machines),
+        _section(_OFFERS, list(_offer_rows(status))),
+        _section(_RELATIONS, sorted(relations)),
+        _section(_STORAGE, list(_storage_rows(status))),
     )
     return "\n\n".join(table for table in tables if table)
 
 
+def _section(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A part of `status`, which is left out where there is nothing to show."""
+    return table(header, rows) if rows else ""
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns two blanks apart; numbers to the right; nothing at all without rows."""
-    if not rows:
-        return ""
+    """A header and columns two blanks apart; numbers to the right."""
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     right = [name in _RIGHT for name in header]

@@ -23,11 +23,11 @@ def apps(juju: jubilant.Juju, charm: Charm) -> jubilant.Juju:
     return juju
 
 
-def refusal(juju: jubilant.Juju, *arguments: str) -> str:
+def refusal(juju: jubilant.Juju, *arguments: str, code: int = 1) -> str:
     before = juju.status()
     with pytest.raises(jubilant.CLIError) as refused:
         juju.cli(*arguments)
-    assert refused.value.returncode == 1
+    assert refused.value.returncode == code
     assert set(juju.status().apps) == set(before.apps)
     return refused.value.stderr
 
@@ -131,6 +131,8 @@ def test_options_are_set_from_a_file(apps: jubilant.Juju, tmp_path: Path):
     (tmp_path / "options.yaml").write_text("db: {prefix: filed}\n")
     apps.cli("config", "db", "--file", str(tmp_path / "options.yaml"))
     assert apps.config("db")["prefix"] == "filed"
+    apps.cli("config", "db", "--file=-", stdin="db: {prefix: piped}\n")
+    assert apps.config("db")["prefix"] == "piped"
     apps.config("db", reset="prefix")
     assert apps.config("db")["prefix"] == "user"
 
@@ -187,6 +189,24 @@ def test_a_malformed_bundle_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (("config", "db", "prefix=x", "--reset=prefix"), "prefix"),
+        (("resolved", "--all", "db/0"), "--all"),
+        (("resolved",), "no unit specified"),
+        (("debug-log", "--tail", "--no-tail"), "--no-tail"),
+        (("debug-log", "--level=LOUD"), "LOUD"),
+        (("deploy", "DB", "x", "--fast"), "option provided but not defined: --fast"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_another_code(
+    apps: jubilant.Juju, charm: Charm, arguments: tuple[str, ...], complaint: str
+):
+    given = [str(charm("db")) if word == "DB" else word for word in arguments]
+    assert complaint in refusal(apps, *given, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
         (("deploy", "DB", "x", "--config", "colour=red"), "colour"),
         (("deploy", "DB", "x", "--resource", "nothing=/etc/hostname"), "nothing"),
         (("deploy", "DB", "x", "--storage", "nothing=1"), "nothing"),
@@ -196,7 +216,6 @@ def test_a_malformed_bundle_is_refused(
         (("deploy", "DB", "x", "--overlay", "o.yaml"), "--overlay"),
         (("deploy", "DB", "Name"), "Name"),
         (("deploy", "DB", "db"), "already exists"),
-        (("config", "db", "prefix=x", "--reset=prefix"), "prefix"),
         (("config", "db", "--file=/nonexistent"), "/nonexistent"),
         (("config", "db", "--reset=colour"), "colour"),
         (("remove-unit", "--no-prompt", "nobody/0"), "nobody/0"),
@@ -204,11 +223,7 @@ def test_a_malformed_bundle_is_refused(
         (("integrate", "db", "nobody"), "nobody"),
         (("trust", "nobody"), "nobody"),
         (("resolved", "nobody/0"), "nobody/0"),
-        (("resolved", "--all", "db/0"), "--all"),
-        (("resolved",), "no unit specified"),
         (("refresh", "db", "--path", "/nonexistent"), "/nonexistent"),
-        (("debug-log", "--tail", "--no-tail"), "--no-tail"),
-        (("debug-log", "--level=LOUD"), "LOUD"),
         (("show-unit", "nobody/0"), "nobody/0"),
     ],
 )

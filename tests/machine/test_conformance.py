@@ -187,7 +187,7 @@ class TestTools:
         probe("one/0", "application-version-set", "--", "1.2")
         assert probe.client.status()["applications"]["one"]["version"] == "1.2"
         code, said = probe.call("one/0", "status-set", "perfect")
-        assert code == 1 and "expected one of [maintenance blocked waiting active]" in said
+        assert code == 2 and "expected one of [maintenance blocked waiting active]" in said
 
     def test_goal_state(self, probe: Probe):
         goal = probe.json("two/0", "goal-state")
@@ -219,7 +219,7 @@ class TestTools:
 
     def test_unknown_flags_are_usage_errors(self, probe: Probe):
         code, said = probe.call("one/0", "is-leader", "--what")
-        assert (code, said) == (2, "ERROR flag provided but not defined: --what\n")
+        assert (code, said) == (2, "ERROR option provided but not defined: --what\n")
 
 
 class TestSecrets:
@@ -243,15 +243,15 @@ class TestSecrets:
         assert probe.call("two/0", "secret-get", uri) == (1, "ERROR permission denied\n")
 
     def test_one_that_expires_says_so_to_its_owner(self, probe: Probe):
-        probe("one/0", "secret-add", "--label", "short", "--expire", "1s", "k=v")
+        probe("one/0", "secret-add", "--label", "short", "--expire", "1s", "key=v")
         until(lambda: "secret-expired" in probe.names("one/0") or None, "the secret expires")
         event = probe.events("one/0")[-1]
         assert (event["JUJU_SECRET_LABEL"], event["JUJU_SECRET_REVISION"]) == ("short", "1")
 
     def test_followers_have_their_own_alone(self, probe: Probe):
-        code, said = probe.call("one/1", "secret-add", "k=v")
+        code, said = probe.call("one/1", "secret-add", "key=v")
         assert code == 1 and "not the leader" in said
-        uri = probe("one/1", "secret-add", "--owner", "unit", "--label", "own", "k=v")
+        uri = probe("one/1", "secret-add", "--owner", "unit", "--label", "own", "key=v")
         assert probe.call("one/0", "secret-get", uri) == (1, "ERROR permission denied\n")
         info = probe.json("one/1", "secret-info-get", uri)
         assert info[uri.removeprefix("secret:")]["owner"] == "unit"

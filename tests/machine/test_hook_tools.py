@@ -291,6 +291,11 @@ class TestSecrets:
         assert "not found" in follower.error("secret-set", uri, "password=two")[1]
         assert "not found" in follower.error("secret-info-get", uri)[1]
 
+    @pytest.mark.parametrize("key", ["k", "no", "a--b", "tail-", "Key", "1st", "a_b"])
+    def test_keys_are_those_that_juju_takes(self, model: Model, key: str):
+        said = Tools(model, "db/0").error("secret-add", f"{key}=value")[1]
+        assert said == f'ERROR key "{key}" not valid\n'
+
     def test_units_make_secrets_of_their_own(self, model: Model):
         follower = Tools(model, "db/1")
         uri = follower("secret-add", "--owner", "unit", "key=value").strip()
@@ -354,6 +359,30 @@ class TestSecrets:
         due = resolver.next_hook(model, model.units["db/0"], 90000.0)
         assert due and due.name == "secret-expired"
 
+    def test_its_owner_is_asked_to_rotate_it_again_and_again(self, model: Model):
+        owner = Tools(model, "db/0")
+        uri = owner("secret-add", "key=v", "--rotate", "daily").strip()
+        model = owner.commit(model)
+        day, secret_id = 86400.0, uri.removeprefix("secret:")
+        rotate = Hook("secret-rotate", secret=secret_id)
+
+        def due(unit: str, now: float) -> Hook | None:
+            # Shortly before update-status would be due.
+            units = {n: replace(u, last_hook=now - 1) for n, u in model.units.items()}
+            return resolver.next_hook(replace(model, units=units), units[unit], now)
+
+        assert due("db/0", day) is None
+        assert due("db/0", 100.0 + day) == rotate
+        assert due("db/1", 100.0 + day) is None
+        later = 200.0 + day
+        model = progress.delivered(model, model, "db/0", rotate, later)
+        assert due("db/0", later + 1) is None
+        assert due("db/0", later + day) == rotate
+        owner = Tools(model, "db/0")
+        owner("secret-set", uri, "--rotate", "never")
+        model = owner.commit(model)
+        assert due("db/0", later + 9 * day) is None
+
     def test_a_removed_secret_is_gone(self, model: Model):
         model, uri = self.secret(model)
         owner = Tools(model, "db/0")
@@ -388,7 +417,7 @@ class TestUnit:
             ("status", "waiting", "-for it", False),
             ("status", "active", "", True),
         ]
-        assert tools.error("status-set", "perfect")[0] == 1
+        assert tools.error("status-set", "perfect")[0] == 2
 
     def test_followers_set_and_read_no_application_status(self, model: Model):
         tools = Tools(model, "db/1")
@@ -410,7 +439,7 @@ class TestUnit:
         assert tools.json("opened-ports") == ["icmp", "8000-8010/tcp", "8774/tcp"]
         assert [str(p) for p in tools.commit(model).units["db/0"].ports] == [
             "icmp", "8000-8010/tcp", "8774/tcp"]  # fmt: skip
-        assert tools.error("open-port", "99999/tcp")[0] == 1
+        assert tools.error("open-port", "99999/tcp")[0] == 2
 
     def test_log(self, model: Model):
         tools = Tools(model, "db/0")
@@ -455,16 +484,30 @@ class TestUnit:
         assert tools.context.results == {"out": {"size": "3", "name": "x=y"}}
         assert tools.context.failure == "no room"
         assert tools.host.calls == [("action-log", "half way")]
-        assert tools.error("action-set", "Bad=1")[0] == 1
-        assert tools.error("action-set", "stdout=1")[0] == 1
+        assert tools.error("action-set", "Bad=1")[0] == 2
+        assert tools.error("action-set", "stdout=1")[0] == 2
         assert Tools(model, "db/0").error("action-get") == (1, "ERROR not running an action\n")
 
     def test_unknown_flags_and_tools_are_usage_errors(self, model: Model):
         tools = Tools(model, "db/0")
         assert tools.error("is-leader", "--what") == (
-            2, "ERROR flag provided but not defined: --what\n")  # fmt: skip
+            2, "ERROR option provided but not defined: --what\n")  # fmt: skip
         assert tools.error("relation-list", "-r")[0] == 2
         assert tools.error("pod-spec-set")[0] == 127
+
+    def test_a_message_is_one_argument(self, model: Model):
+        tools = Tools(model, "db/0")
+        assert tools.error("status-set", "active", "all", "is", "well") == (
+            2, 'ERROR unrecognized args: ["is" "well"]\n')  # fmt: skip
+        tools("status-set", "active", "all is well")
+
+    def test_a_letter_may_have_its_value_or_the_next_letter_beside_it(self, model: Model):
+        tools = Tools(model, "web/0")
+        assert tools("relation-list", "-r1") == tools("relation-list", "-r", "1") != ""
+        tools("juju-log", "-lDEBUG", "told")
+        assert tools.host.calls[-1] == ("log", "DEBUG", "told")
+        assert tools.error("config-get", "-ax") == (
+            2, "ERROR option provided but not defined: -x\n")  # fmt: skip
 
 
 @pytest.mark.parametrize(

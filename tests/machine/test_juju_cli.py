@@ -239,8 +239,9 @@ def test_the_quiet_are_told_answers_and_errors_alone(juju: jubilant.Juju):
     assert (quiet.returncode, quiet.stderr) == (0, "")
     assert "count:" in quiet.stdout
     failed = run(juju, "exec", "-q", "--unit", "db/0", "--", "echo no >&2; exit 3")
-    assert (failed.returncode, failed.stderr.splitlines()[0]) == (1, "no")
-    assert "ERROR the following task failed" in failed.stderr
+    assert (failed.returncode, failed.stdout) == (1, "no\n")
+    assert failed.stderr.startswith("ERROR the following task failed:\n - id ")
+    assert "with return code 3\n\nuse 'juju show-task' to inspect the failure" in failed.stderr
     assert run(juju, "status", "-q", "nobody").stderr == ""
     assert run(juju, "status", "nobody").stderr == "Nothing matched specified filter.\n"
 
@@ -248,17 +249,104 @@ def test_the_quiet_are_told_answers_and_errors_alone(juju: jubilant.Juju):
 def test_a_command_of_the_shell_is_told_of_to_those_who_ask(juju: jubilant.Juju):
     command = ("--unit", "db/0", "--", "echo no >&2; echo yes")
     usual = run(juju, "exec", *command)
-    assert (usual.stdout, usual.stderr) == ("yes\n", "no\n")
+    assert (usual.stdout, usual.stderr) == ("yes\nno\n", "")
     verbose = run(juju, "exec", "--verbose", *command)
     assert re.match(
         r"Running operation \d+ with 1 task\n  - task \d+ on unit-db-0\n", verbose.stderr
     )
 
 
+@pytest.fixture(scope="module")
+def follower(juju: jubilant.Juju) -> Iterator[None]:
+    """A second unit of `db`."""
+    juju.add_unit("db")
+    settled(juju, "db")
+    yield
+    juju.remove_unit("db/1")
+    juju.wait(lambda s: len(s.apps["db"].units) == 1, delay=0.1, successes=1)
+
+
+@pytest.mark.usefixtures("follower")
+class TestWhatTasksPrint:
+    """By cmd/juju/action: `printPlainOutput` in common.go, `printExecOutput` in exec.go."""
+
+    def test_one_command_prints_what_it_wrote_in_whole_lines(self, juju: jubilant.Juju):
+        assert run(juju, "exec", "-u", "db/0", "printf out").stdout == "out\n"
+
+    def test_several_print_it_below_their_units(self, juju: jubilant.Juju):
+        done = run(juju, "exec", "--application=db", "echo $JUJU_UNIT_NAME; echo err >&2")
+        assert done.stdout == "db/0:\ndb/0\nerr\n\ndb/1:\ndb/1\nerr\n\n"
+
+    def test_one_action_prints_its_results_alone(self, juju: jubilant.Juju):
+        assert run(juju, "run", "db/0", "rotate").stdout == "count: '1'\n\n"
+
+    def test_one_that_failed_says_why(self, juju: jubilant.Juju):
+        failed = run(juju, "run", "db/1", "rotate")
+        first, second, third, *_ = failed.stdout.splitlines()
+        assert re.fullmatch(r"Action id \d+ failed: exit status 1", first)
+        assert (second, third[:29]) == ("", "Uncaught SecretNotFoundError ")
+        number = first.split()[2]
+        assert juju.cli("show-task", number).splitlines()[:2] == [first, ""]
+
+    def test_several_print_theirs_as_yaml(self, juju: jubilant.Juju):
+        shown = yaml.safe_load(run(juju, "run", "db/0", "db/1", "rotate").stdout)
+        assert {unit: task["status"] for unit, task in shown.items()} == {
+            "db/0": "completed",
+            "db/1": "failed",
+        }
+        assert shown["db/0"]["output"] == "count: '1'\n"
+        assert shown["db/1"]["message"] == "exit status 1"
+
+    def test_times_are_told_of_the_task_and_of_each_line_of_its_log(self, juju: jubilant.Juju):
+        (task,) = json.loads(juju.cli("run", "db/0", "rotate", "--format=json")).values()
+        assert list(task["timing"]) == ["enqueued", "started", "completed"]
+        (line,) = task["log"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC rotated 1", line)
+
+    def test_who_waits_is_told_for_what(self, juju: jubilant.Juju):
+        told = run(juju, "run", "db/0", "rotate").stderr
+        assert re.search(r"\n\nWaiting for task \d+\.\.\.\n\n\d\d:\d\d:\d\d rotated 1\n", told)
+
+    def test_where_nothing_is_scheduled_nothing_is_printed(self, juju: jubilant.Juju):
+        for form in ("plain", "json"):
+            done = run(juju, "run", "db/7", "rotate", f"--format={form}")
+            assert (done.returncode, done.stdout) == (0, "")
+            assert re.fullmatch(
+                r'Operation \d+ failed to schedule any tasks:\nunit "db/7" not found\n',
+                done.stderr,
+            )
+
+    def test_what_is_scheduled_on_several_is_listed(self, juju: jubilant.Juju):
+        done = run(juju, "exec", "--background", "-a", "db", "true")
+        assert re.match(r"Scheduled operation \d+ with 2 tasks\nCheck operation", done.stderr)
+        listed = yaml.safe_load(done.stdout)
+        assert set(listed) == {"db/0", "db/1"}
+        juju.cli("show-task", listed["db/1"]["id"], "--watch")
+
+    def test_one_that_has_not_ended_has_no_results(self, juju: jubilant.Juju):
+        told = run(juju, "exec", "--background", "-u", "db/0", "sleep 1000").stderr
+        (number,) = re.findall(r"with task (\d+)", told)
+        assert re.fullmatch(rf"Task {number} (pending|running)\n\n", juju.cli("show-task", number))
+        assert "results" not in json.loads(juju.cli("show-task", number, "--format=json"))
+        juju.cli("cancel-task", number)
+        juju.cli("show-task", number, "--watch")
+
+
 def test_where_a_bundle_was_exported_to_is_the_answer(juju: jubilant.Juju, tmp_path: Path):
     done = run(juju, "export-bundle", "--filename", str(tmp_path / "bundle.yaml"))
     assert done.stdout == f"Bundle successfully exported to {tmp_path / 'bundle.yaml'}\n"
     assert (tmp_path / "bundle.yaml").exists()
+
+
+def test_of_those_who_deploy_an_application_at_once_one_succeeds(
+    juju: jubilant.Juju, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever was seen before, and however the options of the two differ."""
+    monkeypatch.setattr(Client, "status", lambda _: {"applications": {}})
+    monkeypatch.setenv("MACHINE_SOCKET", str(Path(juju.cli_binary).parent / "socket"))
+    words = ("deploy", "-m", "test", str(HERE / "charms/web"), "web", "--config", "greeting=bye")
+    assert cli.main(words) == 1
+    assert juju.config("web") == {"greeting": "hello"}
 
 
 def test_all_that_are_in_error_are_those_of_when_it_is_asked(
@@ -279,6 +367,15 @@ def test_models_with_their_ids(juju: jubilant.Juju):
         assert header[:3] == ["Model", "UUID", "Cloud/Region"]
         assert row[:3] == ["test*", model.model_uuid, "localhost"]
         assert listed[3].endswith("never connected")
+
+
+def test_operations_are_a_table(juju: jubilant.Juju):
+    juju.run("db/0", "rotate")
+    header, *_, last = juju.cli("operations").splitlines()
+    assert header.split() == ["ID", "Status", "Started", "Finished", "Task", "IDs", "Summary"]
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+    row = rf"\d+ +completed +{moment} +{moment} +\d+ +rotate run on unit-db-0"
+    assert re.fullmatch(row, last)
 
 
 def test_operations_are_none_of_machines(juju: jubilant.Juju):
@@ -320,7 +417,7 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
             *(("config", "db", "--quiet", "--verbose"), 1),
             'ERROR "verbose" and "quiet" flags clash, please use one or the other, not both',
         ),
-        (("status", "--fast"), 2, "ERROR No such option: --fast"),
+        (("status", "--fast"), 2, "ERROR option provided but not defined: --fast"),
         (("config", "nobody"), 1, 'ERROR application "nobody" not found'),
         (("config", "web", "colour"), 1, 'ERROR key "colour" not found in "web"'),
         (("config", "web", "colour=red"), 1, 'ERROR unknown option "colour"'),
@@ -331,14 +428,6 @@ def test_a_charm_is_deployed_related_and_removed(juju: jubilant.Juju):
         (("remove-application", "nobody", "--no-prompt"), 1, 'application "nobody" not found'),
         (("resolved", "web/0"), 1, 'ERROR unit "web/0" is not in an error state'),
         (("show-unit", "web/9"), 1, 'ERROR unit "web/9" not found'),
-        (("show-unit", "web"), 1, "ERROR unit name web not valid"),
-        (("show-unit", "web", "db"), 1, "ERROR unit names web, db not valid"),
-        (("show-unit", "web/0", "--related-unit=db"), 1, "ERROR related unit name db not valid"),
-        (("show-task", "1", "--watch", "--wait=1s"), 1, "ERROR specify either --watch or --wait"),
-        (("show-operation", "1", "--watch", "--wait=0s"), 1, "ERROR specify either --watch or"),
-        (("show-task", "one"), 1, 'ERROR task ID "one" not valid'),
-        (("run", "rotate"), 1, "ERROR expected units, one action"),
-        (("run", "db/0", "rotate", "--wait", "soon"), 1, 'ERROR invalid duration "soon"'),
     ],
 )
 def test_refusals_have_jujus_exit_codes(
@@ -375,6 +464,18 @@ def test_one_unit_of_a_subordinate_is_what_is_meant_without_a_number(
     juju.wait(lambda s: "lodger" not in s.apps, delay=0.1, timeout=PATIENCE, successes=1)
 
 
+def test_a_command_runs_on_the_units_of_a_subordinate(juju: jubilant.Juju, subordinate: Path):
+    juju.deploy(subordinate)
+    juju.integrate("lodger", "web")
+    juju.wait(lambda s: len(s.get_units("lodger")) == 1, delay=0.1, timeout=PATIENCE)
+    said = run(
+        juju, "exec", "--application=lodger", "echo $JUJU_UNIT_NAME of $JUJU_PRINCIPAL_UNIT"
+    )
+    assert said.stdout == "lodger/0 of web/0\n"
+    juju.remove_application("lodger")
+    juju.wait(lambda s: "lodger" not in s.apps, delay=0.1, timeout=PATIENCE, successes=1)
+
+
 @pytest.fixture
 def subordinate(tmp_path: Path) -> Path:
     """The folder of a charm whose units live with others'."""
@@ -401,6 +502,30 @@ def test_an_option_that_a_charm_does_not_have_is_refused_before_it_is_deployed(
     told = refused(juju, "deploy", str(HERE / "charms/web"), "x", "--config", "colour=red")[1]
     assert told == 'ERROR x: unknown option "colour" of charm "web"\n'
     assert "x" not in juju.status().apps
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/b", "../b", "a--b", "A"])
+def test_what_is_no_name_of_an_application_is_refused_in_one_line(juju: jubilant.Juju, name: str):
+    code, told = refused(juju, "deploy", str(HERE / "charms/web"), name)
+    assert (code, told.count("\n")) == (1, 1)
+    assert told.startswith(("ERROR invalid application name ", "ERROR application name of 300"))
+
+
+@pytest.mark.parametrize("answer", ["n\n", "", "what\n"])
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("remove-application", "web"), "ERROR application removal: aborted\n"),
+        (("remove-unit", "web/0"), "ERROR unit removal: aborted\n"),
+    ],
+)
+def test_nothing_goes_unless_the_user_says_yes(
+    juju: jubilant.Juju, words: tuple[str, ...], complaint: str, answer: str
+):
+    command = [juju.cli_binary, words[0], "-m", "test", *words[1:]]
+    asked = subprocess.run(command, input=answer, capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stderr.endswith(complaint)) == (1, True)
+    assert "web/0" in juju.status().apps["web"].units
 
 
 def test_without_an_agent_the_error_is_one_line(juju: jubilant.Juju, tmp_path: Path):

@@ -103,6 +103,15 @@ def test_a_hook_is_a_program_that_has_plugs(name: str):
     assert DOCUMENT["hooks"][name]["plugs"]
 
 
+def test_a_plug_is_declared_for_the_snap_only_where_it_has_attributes():
+    # Without attributes snapcraft takes it for one that was forgotten to be given to an app; one
+    # that no app has, snapd gives to all.
+    parts = (*APPS.values(), *DOCUMENT["hooks"].values())
+    given = {plug for part in parts for plug in part.get("plugs", ())}
+    assert [name for name, attributes in DOCUMENT["plugs"].items() if not attributes] == []
+    assert DOCUMENT["plugs"].keys() <= given
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_no_service_starts_before_it_is_configured(name: str):
     assert APPS[name]["install-mode"] == "disable"

@@ -48,6 +48,14 @@ PART_KEYS = {
 NO_LAYOUT = ("/dev", "/home", "/proc", "/run", "/snap", "/sys", "/tmp", "/var/run")
 """Where snapd allows none (https://snapcraft.io/docs/snap-layouts)."""
 
+ALSO_IN_THE_BASE = {
+    **{"apparmor_parser": "apparmor", "mkfs.vfat": "dosfstools", "ip": "iproute2"},
+    **{"iptables": "iptables", "ping": "iputils-ping", "modprobe": "kmod", "losetup": "mount"},
+    **{"umount": "mount", "sysctl": "procps", "blkid": "util-linux", "nsenter": "util-linux"},
+}
+"""Programs that the snap runs, and their packages, which core24 has too: it is Ubuntu's minimal
+system and more (canonical/core-base, branch core24, hooks/001-extra-packages.chroot)."""
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
@@ -103,6 +111,15 @@ def test_a_hook_is_a_program_that_has_plugs(name: str):
     assert DOCUMENT["hooks"][name]["plugs"]
 
 
+def test_a_plug_is_declared_for_the_snap_only_where_it_has_attributes():
+    # Without attributes snapcraft takes it for one that was forgotten to be given to an app; one
+    # that no app has, snapd gives to all.
+    parts = (*APPS.values(), *DOCUMENT["hooks"].values())
+    given = {plug for part in parts for plug in part.get("plugs", ())}
+    assert [name for name, attributes in DOCUMENT["plugs"].items() if not attributes] == []
+    assert DOCUMENT["plugs"].keys() <= given
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_no_service_starts_before_it_is_configured(name: str):
     assert APPS[name]["install-mode"] == "disable"
@@ -126,6 +143,15 @@ def test_a_part_that_services_are_run_from_notes_what_it_is(name: str):
     scripts = [f'"$CRAFT_PROJECT_DIR/snap/{script}"' for script in ("digest", "environment")]
     assert [words[1] for words in commands if words and words[0] in scripts] == [name]
     assert "digests" in part.get("stage", ["digests"])
+
+
+@pytest.mark.parametrize("program", sorted(ALSO_IN_THE_BASE))
+def test_what_the_base_has_too_is_staged_by_the_name_of_its_package(program: str):
+    # What is only depended upon, and in the base, snapcraft leaves out; and few of the base's own
+    # programs does snapd let a strict snap run (snapd, interfaces/apparmor/template.go).
+    parts = DOCUMENT["parts"].values()
+    named = {name for part in parts for name in part.get("stage-packages", ())}
+    assert ALSO_IN_THE_BASE[program] in named
 
 
 def test_no_module_is_loaded_by_a_service_of_its_own_where_the_interface_does_it():

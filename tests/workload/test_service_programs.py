@@ -131,6 +131,13 @@ def test_every_script_names_others_in_full_so_that_they_are_found():
         assert not {word for word in called if "$SNAP" not in word}, path.name
 
 
+def test_no_other_account_has_to_read_a_script_which_may_be_in_the_home_of_root():
+    for path in SCRIPTS.iterdir():
+        for line in path.read_text().splitlines():
+            _, _, run = line.partition('"$SNAP/bin/as-owner" ')
+            assert "$SNAP/bin/" not in run.partition("<")[0], f"{path.name}: {line}"
+
+
 # -- what parts note ------------------------------------------------------------------------------
 
 

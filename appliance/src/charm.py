@@ -48,7 +48,8 @@ class MicrostackCharm(ops.CharmBase):
         self._looked = True
         try:
             appliance.set_options(appliance.parse(str(self.config["options"])))
-            self.unit.status = ops.MaintenanceStatus("bringing the cloud up")
+            if not isinstance(self.unit.status, ops.ActiveStatus):
+                self.unit.status = ops.MaintenanceStatus("bringing the cloud up")
             appliance.up()
             self._publish()
         except (appliance.ApplianceError, appliance.OptionsError) as error:

@@ -133,6 +133,12 @@ def test_options_of_another_shape_are_named_and_nothing_is_done(
     assert cloud.calls == []
 
 
+def test_a_cloud_that_is_up_stays_active_while_it_is_looked_at_again(cloud: Cloud):
+    made = context()
+    made.run(made.on.update_status(), testing.State(unit_status=testing.ActiveStatus()))
+    assert set(made.unit_status_history) == {testing.ActiveStatus()}
+
+
 def test_says_why_the_cloud_does_not_come_up(cloud: Cloud):
     cloud.failure = "microstack up: 5 GiB available memory is needed, there is 2.0"
     state = run("config_changed", testing.State())

@@ -1,6 +1,7 @@
 """The appliance's own snap in the machine with snapd, as tests install it and use it.
 
-`MICROSTACK_SNAP` names a snap that was built already; without it, it is built first.
+`MICROSTACK_SNAP` names a snap that was built already; without it, it is built first. So does
+`MICROSTACK_FORMER_SNAP` with the one of OpenStack's release before.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,25 +49,25 @@ REQUIREMENTS = [
 ]
 
 
-def provide(folder: Path, parts: Sequence[str]) -> Path:
-    """Return a folder with the snap, built of these parts unless it is given."""
-    given = os.environ.get("MICROSTACK_SNAP")
-    if given is None:
-        build = [sys.executable, str(CHECKOUT / "snap/build.py"), "--output", str(folder / "out")]
-        subprocess.run([*build, "--parts", ",".join(parts)], check=True)
-        (built,) = (folder / "out").glob("*.snap")
-    else:
-        built = Path(given)
-    snaps = folder / "snaps"
-    snaps.mkdir()
-    os.link(built, snaps / SNAP)
-    return snaps
+def built(folder: Path, parts: Sequence[str], checkout: Path, given: str) -> Path:
+    """Return the snap that a variable names; without it, build it of these parts."""
+    if path := os.environ.get(given):
+        return Path(path)
+    build = [sys.executable, str(checkout / "snap/build.py"), "--output", str(folder)]
+    subprocess.run([*build, "--parts", ",".join(parts)], check=True)
+    return next(folder.glob("*.snap"))
 
 
 @contextmanager
-def booted(folder: Path, memory: str, parts: Sequence[str] = PARTS) -> Generator[Host]:
-    """Boot the machine from an overlay of its image, with the snap at hand."""
-    snaps, backing = provide(folder, parts), snapd_image.ensure()
+def booted(
+    folder: Path, memory: str, parts: Sequence[str] = PARTS, more: Mapping[str, Path] | None = None
+) -> Generator[Host]:
+    """Boot the machine from an overlay of its image, with the snap at hand, and more of them."""
+    snaps, backing = folder / "snaps", snapd_image.ensure()
+    snaps.mkdir()
+    own = built(folder / "out", parts, CHECKOUT, "MICROSTACK_SNAP")
+    for name, path in {SNAP: own, **(more or {})}.items():
+        os.link(path, snaps / name)
     with Machine(folder / "overlay", folder, backing=backing, memory=memory) as machine:
         host = Host(machine, snaps)
         host.boot()

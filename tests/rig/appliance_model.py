@@ -68,16 +68,23 @@ class Model:
         """Wait until an application is active and its hooks have run.
 
         Raises:
-            MachineError: it is not, in so many seconds, or is blocked or in error.
+            MachineError: it is blocked or in error.
+            tenacity.RetryError: it is not, in so many seconds.
         """
-        ended = " || ".join(f'status=="{status}"' for status in ("active", "blocked", "error"))
-        query = f'({ended}) && forEach(units, unit => unit.agent-status=="idle")'
-        wait = ["wait-for", "application", application, "--query", query]
-        self.juju(*wait, "--timeout", f"{timeout:.0f}s", timeout=timeout + PATIENCE)
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda settled: not settled),
+            stop=tenacity.stop_after_delay(timeout),
+            wait=tenacity.wait_fixed(2),
+        )
+        retrying(self._is_active, application)
+
+    def _is_active(self, application: str) -> bool:
         status = json.loads(self.juju("status", application, "--format", "json"))
-        found = status["applications"][application]["application-status"]
-        if found["current"] != "active":
-            raise MachineError(f"{application} is {found}")
+        found = status["applications"][application]
+        if found["application-status"]["current"] in ("blocked", "error"):
+            raise MachineError(f"{application} is {found['application-status']}")
+        idle = all(u["juju-status"]["current"] == "idle" for u in found["units"].values())
+        return idle and found["application-status"]["current"] == "active"
 
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(AssertionError),

@@ -48,6 +48,12 @@ PART_KEYS = {
 NO_LAYOUT = ("/dev", "/home", "/proc", "/run", "/snap", "/sys", "/tmp", "/var/run")
 """Where snapd allows none (https://snapcraft.io/docs/snap-layouts)."""
 
+BASE_PATHS = [
+    *("/etc/apparmor.d", "/etc/group", "/etc/passwd", "/usr/sbin/apparmor_parser"),
+    "/usr/lib/x86_64-linux-gnu/xtables",
+]
+"""Layouts where core24 has a file or folder: of base-passwd, apparmor and iptables."""
+
 ALSO_IN_THE_BASE = {
     **{"apparmor_parser": "apparmor", "mkfs.vfat": "dosfstools", "ip": "iproute2"},
     **{"iptables": "iptables", "ping": "iputils-ping", "modprobe": "kmod", "losetup": "mount"},
@@ -86,6 +92,12 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path):
 @pytest.mark.parametrize("path", sorted(DOCUMENT["layout"]))
 def test_a_layout_is_where_snapd_allows_one(path: str):
     assert not path.startswith(NO_LAYOUT)
+
+
+@pytest.mark.parametrize("path", BASE_PATHS)
+def test_where_the_base_has_something_a_layout_is_bound_over_it(path: str):
+    # snapd makes no symlink there ("existing file in the way"), and the snap is not installed.
+    assert DOCUMENT["layout"][path].keys() <= {"bind", "bind-file"}
 
 
 def test_every_account_that_the_snap_looks_up_is_in_its_own_list():

@@ -129,7 +129,7 @@ def test_schemas_were_migrated_once(cloud: Cloud):
 
 
 def test_there_is_no_way_back_and_the_former_release_says_so(cloud: Cloud, former: Cloud):
-    told = former.run("up", check=False)
+    told = former.run("up", "--timeout", "3m", check=False)
     for application in ("cinder", "glance", "keystone", "neutron", "nova", "placement"):
         line = f"{application}: blocked: the schema is of {RELEASE}, with no way back to {FORMER}"
         assert line in told

@@ -189,7 +189,10 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         self._reconciled = True
         self._ask()
         self.announce()
-        self._hindrance = self._later_schema() or self.hindrance()
+        if later := self._later_schema():
+            # A revert brings back the config that opened the gate of its services.
+            snap.clear(self.component)
+        self._hindrance = later or self.hindrance()
         if self._hindrance:
             return
         try:
@@ -303,8 +306,7 @@ class ComponentCharm(ops.CharmBase, Generic[C]):
         """Say that the snap or this charm went back a release, which OpenStack does not.
 
         A schema has no way back, and Nova's services refuse to be older than they were
-        (`nova.exception.ServiceTooOld`). The gate of the services is shut, for the release in
-        snap config is not the snap's.
+        (`nova.exception.ServiceTooOld`).
         """
         later = max(self.peers.data.releases.values(), key=_number, default=RELEASE)
         if _number(later) <= _number(RELEASE):

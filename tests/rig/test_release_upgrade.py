@@ -24,7 +24,8 @@ from tests.rig.appliance import (
 )
 from tests.rig.snapd_host import NAME, PATIENCE, Host
 from tests.upgrade import former_release
-from tests.upgrade.former_release import FORMER, RELEASE
+from tests.upgrade.former_release import FORMER
+from workload.config import RELEASE
 
 FORMER_SNAP = "former.snap"
 KEPT = ("mariadb", "rabbitmq", "memcached", "keystone")

@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from tests.upgrade import former_release
-from tests.upgrade.former_release import CHECKOUT, FORMER, RELEASE
+from tests.upgrade.former_release import CHECKOUT, FORMER
+from workload.config import RELEASE
 from workload.layout import Layout
 from workload.runtime import processes
 

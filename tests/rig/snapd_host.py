@@ -117,6 +117,11 @@ class Host:
         """Wait until all that starts at boot has been started."""
         self.machine.run("systemctl", "is-system-running", "--wait", timeout=PATIENCE, check=False)
 
+    def remember(self) -> None:
+        """Keep its state as `before`, when nothing that a boot starts is still at it."""
+        self.await_boot()
+        self.before = self.state()
+
     def state(self) -> dict[str, set[str]]:
         """Return what a snap could leave changed."""
         script = f"cd {self.checkout}; exec python3 -m tests.rig.snapd_state"

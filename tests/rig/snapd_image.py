@@ -29,8 +29,9 @@ MACHINE_PACKAGES = (
     *("systemd-sysv", "udev", "dbus", "apparmor", "kmod", "procps", "python3"),
     *("snapd", "squashfs-tools", "iproute2", "iptables", "nftables", "conntrack"),
 )
-BASE_PACKAGES = ("python3",)
 BASE = "core24"
+BASE_PACKAGES = ("python3", "apparmor", "iptables")
+"""Of what the real base has, what a snap may take for its own, or meet where it has a layout."""
 UNREAD = ("doc", "man", "locale", "info")
 DISK_SIZE = "24G"
 """Of which the file takes what was written."""

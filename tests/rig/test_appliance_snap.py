@@ -55,7 +55,7 @@ pytestmark = REQUIREMENTS
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with booted(tmp_path_factory.mktemp("machine"), memory="6G") as host:
-        host.before = host.state()
+        host.remember()
         yield host
 
 

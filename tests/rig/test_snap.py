@@ -59,7 +59,7 @@ def host(snaps: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host
     with Machine(folder / "overlay", folder, backing=snapd_image.ensure()) as machine:
         host = Host(machine, snaps)
         host.boot()
-        host.before = host.state()
+        host.remember()
         yield host
 
 

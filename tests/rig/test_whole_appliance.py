@@ -46,7 +46,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         for module in MODULES_OF_SNAPS:
             host.machine.run("modprobe", module)
         host.machine.shell(PROCESSOR)
-        host.before = host.state()
+        host.remember()
         yield host
 
 

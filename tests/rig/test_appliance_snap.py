@@ -101,6 +101,11 @@ class TestLifeOfTheAppliance:
         assert profile.startswith("libvirt-")
         assert profile.endswith(" (enforce)\n")
 
+    @pytest.mark.parametrize("command", ["mkfs -t ext4 -F", "mkfs -t vfat", "mkswap"])
+    def test_nova_can_format_the_ephemeral_disk_of_a_flavor(self, host: Host, command: str):
+        script = f"cd $SNAP_COMMON && truncate -s 64M disk && {command} disk && rm disk"
+        host.machine.run("snap", "run", "--shell", f"{NAME}.nova-compute", "-c", script)
+
     def test_a_good_value_restarts_what_reads_it_and_nothing_else(self, host: Host):
         runs = {name: host.started(name) for name in ALL}
         host.snap("set", NAME, "memcached.memory=48")

@@ -58,6 +58,7 @@ ALSO_IN_THE_BASE = {
     **{"apparmor_parser": "apparmor", "mkfs.vfat": "dosfstools", "ip": "iproute2"},
     **{"iptables": "iptables", "ping": "iputils-ping", "modprobe": "kmod", "losetup": "mount"},
     **{"umount": "mount", "sysctl": "procps", "blkid": "util-linux", "nsenter": "util-linux"},
+    **{"mkfs.ext4": "e2fsprogs"},
 }
 """Programs that the snap runs, and their packages, which core24 has too: it is Ubuntu's minimal
 system and more (canonical/core-base, branch core24, hooks/001-extra-packages.chroot)."""

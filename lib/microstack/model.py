@@ -15,6 +15,9 @@ HOST_REASON = "host: "
 the model can give, e.g. `host: no kernel module target_core_mod`. Such an application is
 reported, and `up` does not wait for it."""
 
+LOOK = "running update-status hook"
+"""The agent's message while a unit looks at itself, as it does every few minutes."""
+
 Status = Mapping[str, Any]
 
 
@@ -42,6 +45,11 @@ class Unit:
     def busy(self) -> bool:
         """Whether the agent is at work on this unit, so that its status may yet change."""
         return self.agent in {"allocating", "executing"}
+
+    @property
+    def looks(self) -> bool:
+        """Whether it does no more than look at its own status."""
+        return self.agent_message == LOOK
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ QUIET_BLOCKED = 10.0
 QUIET = 120.0
 """Nothing runs and nothing changes: longer than the machine waits before the first retries."""
 
+REACTION = 1.0
+"""What a hook of one unit causes at others has begun by then."""
+
 MANY = 12
 """Changes to the model that are still listed one by one."""
 
@@ -198,8 +201,9 @@ class Watch:
             Failure: naming what is not active and why, when time is up or nothing moves.
         """
         deadline = self.clock() + self.timeout
-        changed = self.clock()
+        heard = changed = self.clock()
         current: list[Application] = []
+        seen: list[Application] = []
         looked_again: set[str] | None = None
         changes = self._listen()
         while True:
@@ -211,14 +215,16 @@ class Watch:
             if isinstance(change, Exception):
                 changes = self._reconnect(change)
             elif change is not None:
-                current, changed = applications(change), now
+                current, heard = applications(change), now
+                if seen != (picture := [_without_looks(application) for application in current]):
+                    seen, changed = picture, now
                 self.shown.show(current)
                 self._tell_failures(current)
                 if all(application.settled for application in current):
                     return current
             if now > deadline:
                 raise not_active(current, f"after {self.timeout:g} s")
-            if now - changed > _patience(current):
+            if now - heard > REACTION and now - changed > _patience(current):
                 waiting = {app.name for app in current if not app.settled}
                 if waiting == looked_again:
                     raise not_active(current, "and nothing is running that would change it")
@@ -270,6 +276,15 @@ class Watch:
                     self._told.add((unit.name, unit.message))
                     where = f"{program()} debug-log --app {application.name}"
                     self.shown.note(f"{unit.name}: {unit.message} (see: {where})")
+
+
+def _without_looks(application: Application) -> Application:
+    """Return it as it is while its units do not look at their status, which changes nothing."""
+    units = [
+        replace(unit, agent="idle", agent_message="") if unit.looks else unit
+        for unit in application.units
+    ]
+    return replace(application, units=tuple(units))
 
 
 def _patience(current: Sequence[Application]) -> float:

@@ -218,15 +218,18 @@ def wait_for_answer(
     Raises:
         BootError: it did not answer in time.
     """
+    failure = f"{name} did not answer on {path} within {timeout:.0f} s; see {log}"
+    _wait_until(lambda: answers(path) or not alive(), timeout, failure)
+
+
+def _wait_until(condition: Callable[[], bool], timeout: float, failure: str) -> None:
     retrying = Retrying(
         retry=retry_if_not_result(bool), wait=wait_fixed(0.02), stop=stop_after_delay(timeout)
     )
     try:
-        retrying(lambda: answers(path) or not alive())
+        retrying(condition)
     except RetryError:
-        raise BootError(
-            f"{name} did not answer on {path} within {timeout:.0f} s; see {log}"
-        ) from None
+        raise BootError(failure) from None
 
 
 def _await(name: str, path: Path, log: Path, alive: Callable[[], bool] = lambda: True) -> None:
@@ -238,18 +241,12 @@ def _await(name: str, path: Path, log: Path, alive: Callable[[], bool] = lambda:
 def _await_code(layout: Layout, listener: Program) -> None:
     """Wait until services run by this code: those that another one changes are started anew."""
     code = listener.environment[CODE]
-    retrying = Retrying(
-        retry=retry_if_not_result(bool),
-        wait=wait_fixed(0.02),
-        stop=stop_after_delay(START_TIMEOUT),
+    log = layout.log / f"{listener.name}.log"
+    _wait_until(
+        lambda: layout.code.exists() and layout.code.read_text() == code,
+        START_TIMEOUT,
+        f"services were not started by the new code within {START_TIMEOUT:.0f} s; see {log}",
     )
-    try:
-        retrying(lambda: layout.code.exists() and layout.code.read_text() == code)
-    except RetryError:
-        log = layout.log / f"{listener.name}.log"
-        raise BootError(
-            f"services were not started by the new code within {START_TIMEOUT:.0f} s; see {log}"
-        ) from None
 
 
 def answers(path: Path) -> bool:

@@ -21,11 +21,15 @@ CHECKOUT = Path(__file__).parents[3]
 
 
 def unit(
-    status: str = "active", message: str = "", agent: str = "idle", **more: Any
+    status: str = "active",
+    message: str = "",
+    agent: str = "idle",
+    agent_message: str = "",
+    **more: Any,
 ) -> dict[str, Any]:
     return {
         "workload-status": {"current": status, "message": message},
-        "juju-status": {"current": agent},
+        "juju-status": {"current": agent, "message": agent_message},
         "leader": True,
         **more,
     }

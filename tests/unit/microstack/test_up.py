@@ -16,7 +16,9 @@ from microstack.cli import run
 from microstack.errors import Failure
 from microstack.progress import Log
 
-from .conftest import FIT, FakeInstallation, FakeMachine, application, document
+from .conftest import FIT, FakeInstallation, FakeMachine, application, document, unit
+
+LOOKS = ("executing", "running update-status hook")
 
 
 def log() -> tuple[Log, io.StringIO]:
@@ -267,6 +269,25 @@ class TestWatch:
         [nova] = up.Watch(lambda: machine, log()[0], 1e9, passed).until_settled()
         assert nova.active
         assert machine.told.count(("update_status",)) == 1
+
+    def test_a_look_at_the_status_that_changes_nothing_renews_no_patience(self) -> None:
+        looked = threading.Event()
+        seconds = itertools.count(step=6)
+
+        class Looking(FakeMachine):
+            def update_status(self) -> None:
+                looked.set()
+
+            def watch(self) -> Iterator[dict[str, Any]]:
+                waiting = application("nova", "waiting", "for cinder")
+                looks = {**waiting, "units": {"nova/0": unit("waiting", "for cinder", *LOOKS)}}
+                for nova in (waiting, *[looks, waiting] * 20):
+                    yield document(nova=nova)
+                assert looked.wait(10)
+                yield document(nova=application("nova"))
+
+        up.Watch(lambda: Looking(), log()[0], 1e9, lambda: float(next(seconds))).until_settled()
+        assert next(seconds) < 2 * 20 * 6 + up.QUIET
 
     def test_an_application_whose_host_lacks_something_holds_nothing_up(self) -> None:
         blocked = application("cinder-lvm", "blocked", "host: no kernel module target_core_mod")

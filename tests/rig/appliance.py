@@ -49,12 +49,16 @@ REQUIREMENTS = [
 ]
 
 
-def built(folder: Path, parts: Sequence[str], checkout: Path, given: str) -> Path:
-    """Return the snap that a variable names; without it, build it of these parts."""
-    if path := os.environ.get(given):
-        return Path(path)
-    build = [sys.executable, str(checkout / "snap/build.py"), "--output", str(folder)]
-    subprocess.run([*build, "--parts", ",".join(parts)], check=True)
+def given(variable: str) -> Path | None:
+    """Return the snap that a variable names."""
+    path = os.environ.get(variable)
+    return Path(path) if path else None
+
+
+def build(folder: Path, parts: Sequence[str], checkout: Path = CHECKOUT) -> Path:
+    """Build the snap of these parts of a checkout; return it."""
+    command = [sys.executable, str(checkout / "snap/build.py"), "--output", str(folder)]
+    subprocess.run([*command, "--parts", ",".join(parts)], check=True)
     return next(folder.glob("*.snap"))
 
 
@@ -65,7 +69,7 @@ def booted(
     """Boot the machine from an overlay of its image, with the snap at hand, and more of them."""
     snaps, backing = folder / "snaps", snapd_image.ensure()
     snaps.mkdir()
-    own = built(folder / "out", parts, CHECKOUT, "MICROSTACK_SNAP")
+    own = given("MICROSTACK_SNAP") or build(folder / "out", parts)
     for name, path in {SNAP: own, **(more or {})}.items():
         os.link(path, snaps / name)
     with Machine(folder / "overlay", folder, backing=backing, memory=memory) as machine:

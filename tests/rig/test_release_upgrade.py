@@ -18,8 +18,9 @@ from tests.rig.appliance import (
     SNAP,
     awaited_token,
     booted,
-    built,
+    build,
     deploy,
+    given,
     plugs,
 )
 from tests.rig.snapd_host import NAME, PATIENCE, Host
@@ -53,8 +54,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 def former_snap(folder: Path) -> Path:
-    checkout = former_release.make(folder / "checkout")
-    return built(folder / "out", PARTS, checkout, "MICROSTACK_FORMER_SNAP")
+    if snap := given("MICROSTACK_FORMER_SNAP"):
+        return snap
+    return build(folder / "out", PARTS, former_release.make(folder / "checkout"))
 
 
 def keystone(host: Host) -> dict[str, str]:

@@ -103,7 +103,8 @@ class TestLifeOfTheAppliance:
 
     @pytest.mark.parametrize("command", ["mkfs -t ext4 -F", "mkfs -t vfat", "mkswap"])
     def test_nova_can_format_the_ephemeral_disk_of_a_flavor(self, host: Host, command: str):
-        script = f"cd $SNAP_COMMON && truncate -s 64M disk && {command} disk && rm disk"
+        make = "cd $SNAP_COMMON && dd if=/dev/zero of=disk bs=1M count=64 status=none"
+        script = f"{make} && {command} disk && rm disk"
         host.machine.run("snap", "run", "--shell", f"{NAME}.nova-compute", "-c", script)
 
     def test_a_good_value_restarts_what_reads_it_and_nothing_else(self, host: Host):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workload.host import guest_profiles, things
-from workload.host.things import GuestProfiles, Profile
+from workload.host import guest_profiles
+from workload.host.things import GuestProfiles, Profile, apparmor
 from workload.layout import Layout, SnapLayout
 from workload.ledger import Ledger
 
@@ -26,7 +26,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setenv("PATH", f"{parser.parent}:{os.environ['PATH']}")
     profiles = tmp_path / "profiles"
     profiles.write_text("snap.microstack.libvirtd (enforce)\n")
-    for module in (things, guest_profiles):
+    for module in (apparmor, guest_profiles):
         monkeypatch.setattr(module, "PROFILES", profiles)
     monkeypatch.setattr(SnapLayout, "snap", tmp_path / "snap")
     return SnapLayout(tmp_path / "common/appliance", tmp_path / "x1", tmp_path / "common")

@@ -114,8 +114,8 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The kernel's list of AppArmor's profiles."""
     profiles = tmp_path / "profiles"
     profiles.write_text("libvirtd (enforce)\nlibvirt-1-a (enforce)\nlibvirt-2-b (complain)\n")
-    monkeypatch.setattr(things, "PROFILES", profiles)
-    monkeypatch.setattr(things, "PROFILE_REMOVAL", tmp_path / ".remove")
+    monkeypatch.setattr(things.apparmor, "PROFILES", profiles)
+    monkeypatch.setattr(things.apparmor, "PROFILE_REMOVAL", tmp_path / ".remove")
     return profiles
 
 

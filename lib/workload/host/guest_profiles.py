@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-from workload.host.things import PROFILES, GuestProfiles, Profile
+from workload.host.things.apparmor import PROFILES, GuestProfiles, Profile
 from workload.layout import Layout
 from workload.ledger import Ledger
 
